@@ -1,0 +1,62 @@
+# Every target does its own set-up in .venv, once; it needs python3 (3.11 or newer) with pip, nothing else.
+PYTHON ?= python3
+TORCH := 2.13.0
+PIP := .venv/bin/pip --disable-pip-version-check
+INSTALL := $(PIP) install -q -c constraints.txt
+
+# A CUDA build of torch (several GB) is of use with an NVIDIA GPU only. On Linux the package index offers no other, so
+# without a GPU the CPU build is asked for by name: where pip looks anyway, else at PyTorch's own index.
+# CUDA=1 says that there is a GPU although none is seen here (when an image is built for another machine).
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+CUDA ?= $(shell if [ -e /proc/driver/nvidia/version ] || nvidia-smi -L >/dev/null 2>&1; then echo 1; fi)
+ifeq ($(shell uname -s)$(CUDA),Linux)
+TORCH_CPU = $(PIP) install -q --no-deps 'torch==$(TORCH)+cpu' 2>/dev/null \
+	|| $(PIP) install -q --no-deps --retries 1 --index-url $(CPU_INDEX) 'torch==$(TORCH)+cpu' \
+	|| { echo 'error: no CPU build of torch $(TORCH) found; to take the CUDA build all the same: make CUDA=1' >&2; exit 1; }
+else
+TORCH_CPU = true
+endif
+
+.PHONY: demo test test-all check help-texts lock clean
+
+demo: .venv/ready
+	.venv/bin/alexnet demo
+
+test: .venv/ready-dev
+	.venv/bin/pytest -q
+
+test-all: .venv/ready-dev
+	.venv/bin/pytest -q -m ''
+
+check: .venv/ready-dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+# Write the help texts that tests/test_project.py compares; read the difference before committing it.
+help-texts: .venv/ready-dev
+	.venv/bin/python tests/test_project.py
+
+# One universal lock for every platform; pip reads it as constraints, so that it installs nothing by itself.
+lock: .venv/ready
+	$(PIP) install -q uv
+	echo 'torch==$(TORCH)' > .venv/torch-pin.txt
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --all-extras --upgrade --no-annotate \
+		--constraint .venv/torch-pin.txt --custom-compile-command 'make lock' --output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+
+.venv/ready: pyproject.toml constraints.txt
+	@echo 'Setting up .venv (once, about a minute)'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: alexnet needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv .venv
+	@$(TORCH_CPU)
+	@$(INSTALL) -e '.[plot]'
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	@echo 'Adding the development tools to .venv (once)'
+	@$(INSTALL) -e '.[dev]'
+	@touch $@

@@ -1,0 +1,42 @@
+"""AlexNet (Krizhevsky, Sutskever, Hinton 2012): prepare pictures, train, evaluate, predict.
+
+>>> import alexnet
+>>> network = alexnet.create_model("single", num_classes=10)  # doctest: +SKIP
+
+The public functions are looked up when first used, so that importing `alexnet` is quick and does not import torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alexnet.data.preparation import prepare
+    from alexnet.evaluation import evaluate
+    from alexnet.nn.network import create_model
+    from alexnet.prediction import load, predict
+    from alexnet.training import train
+
+    __version__: str
+
+__all__ = ["__version__", "create_model", "evaluate", "load", "predict", "prepare", "train"]
+
+_HOMES = {
+    "create_model": "alexnet.nn.network",
+    "evaluate": "alexnet.evaluation",
+    "load": "alexnet.prediction",
+    "predict": "alexnet.prediction",
+    "prepare": "alexnet.data.preparation",
+    "train": "alexnet.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("alexnet")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'alexnet' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

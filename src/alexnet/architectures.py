@@ -1,0 +1,271 @@
+"""Networks as data: `Architecture`, and the ones that have a name.
+
+A description holds the layers, the table of starting weights and what the network wants of its input. An ablation of
+the paper is another description (see `alexnet.variations`), never another class.
+"""
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+from alexnet.errors import DataError, UsageError, did_you_mean
+from alexnet.layers import (
+    LAYERS,
+    Activation,
+    AdaptivePool,
+    Convolution,
+    Dropout,
+    FullyConnected,
+    Layer,
+    Pool,
+    ResponseNorm,
+    Shape,
+    Weighted,
+)
+
+Input = Literal["raw", "deviation", "imagenet"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A row of the table of starting weights: how one layer's weights and biases begin.
+
+    Attributes:
+        layer: Name of the layer.
+        weights: `normal` with `deviation`; `he`, normal with deviation √(2 / fan-in); `uniform`, PyTorch's own choice,
+            ±1/√fan-in for weights and biases alike.
+        deviation: Standard deviation for `normal`.
+        bias: Constant that the biases start at (unused by `uniform`).
+    """
+
+    layer: str
+    weights: Literal["normal", "he", "uniform"] = "normal"
+    deviation: float = 0.01
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer where it stands: with its input, output and cost for one picture."""
+
+    layer: Layer
+    input: Shape
+    output: Shape
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network, frozen.
+
+    Attributes:
+        name: What it is called; a variation keeps the name and adds what was changed.
+        layers: From the picture to the scores; the last is fully connected and has a unit a class.
+        start: Starting weights, a row for each layer that has weights.
+        input_side: Side of the square RGB input, in pixels.
+        input: What the pictures become before conv1. `raw`: 0–255 minus the mean image, as in the paper;
+            `deviation`: the same, divided by the training pictures' standard deviation; `imagenet`:
+            (x / 255 − mean) / deviation of ImageNet, as torchvision has it.
+
+    Raises:
+        UsageError: If a layer does not fit its input, a name is used twice, the table of starting weights does not
+            match, or the starting weights and the input would leave the network dead.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    start: tuple[Start, ...]
+    input_side: int = 224
+    input: Input = "raw"
+
+    def __post_init__(self) -> None:
+        """Refuse a description that makes no network."""
+        names = [layer.name for layer in self.layers]
+        if doubled := {name for name in names if names.count(name) > 1}:
+            raise UsageError(f"{self.name}: two layers are named {min(doubled)}: give each its own name")
+        if not self.layers or not isinstance(self.layers[-1], FullyConnected):
+            raise UsageError(f"{self.name}: the last layer must be fully connected, with a unit a class")
+        weighted = [row.layer.name for row in self.rows() if isinstance(row.layer, Weighted)]
+        if weighted != [start.layer for start in self.start]:
+            raise UsageError(
+                f"{self.name}: starting weights are given for {[s.layer for s in self.start]}, "
+                f"needed for {weighted}, in this order"
+            )
+        self._refuse_dead_start()
+
+    def _refuse_dead_start(self) -> None:
+        """Refuse a Gaussian meant for raw pixels on inputs of unit variance: such a network sits at ln(classes)."""
+        start = self.start[0]
+        fan_in = next(row.layer.fan_in(row.input) for row in self.rows() if row.layer.name == start.layer)
+        # Half of He's deviation.
+        alive = 0.5 * math.sqrt(2 / fan_in)
+        if self.input != "raw" and start.weights == "normal" and start.deviation < alive:
+            raise UsageError(
+                f"{self.name}: N(0, {start.deviation:g}) in {start.layer} needs raw pixels, but input is {self.input}: "
+                f"such a network stays at ln(classes); use input=raw, or --start he, which sets the input itself"
+            )
+
+    def rows(self) -> list[Row]:
+        """Walk through the layers with the shapes that they meet."""
+        rows: list[Row] = []
+        shape: Shape = (3, self.input_side, self.input_side)
+        for layer in self.layers:
+            output = layer.output(shape)
+            rows.append(Row(layer, shape, output, layer.parameters(shape), layer.macs(shape)))
+            shape = output
+        return rows
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.rows()[-1].output[0]
+
+    @property
+    def towers(self) -> int:
+        """Number of towers (the paper's GPUs) that the middle of the network is divided into."""
+        return max((layer.towers for layer in self.layers if isinstance(layer, Convolution)), default=1)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum(row.parameters for row in self.rows())
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations for one picture."""
+        return sum(row.macs for row in self.rows())
+
+    def with_classes(self, classes: int) -> "Architecture":
+        """Give the same network for another number of classes."""
+        if classes < 1:
+            raise UsageError(f"a network needs at least 1 class, not {classes}")
+        return replace(self, layers=(*self.layers[:-1], FullyConnected(self.layers[-1].name, classes)))
+
+    def with_he_start(self) -> "Architecture":
+        """Give the same network with He-normal weights, zero biases and inputs of unit variance, which go together."""
+        start = tuple(Start(row.layer, "he") for row in self.start)
+        return replace(self, start=start, input="deviation")
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain data for `architecture.json`."""
+        layers = [{"layer": type(layer).__name__, **asdict(layer)} for layer in self.layers]
+        return {
+            **{field.name: getattr(self, field.name) for field in fields(self)},
+            "layers": layers,
+            "start": [asdict(row) for row in self.start],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Architecture":
+        """Read what `to_json` gave.
+
+        Raises:
+            DataError: If it is not a description of a network.
+        """
+        try:
+            layers = []
+            for entry in data["layers"]:
+                known: dict[str, Any] = {
+                    key: tuple(value) if isinstance(value, list) else value
+                    for key, value in entry.items()
+                    if key != "layer"
+                }
+                layers.append(LAYERS[entry["layer"]](**known))
+            start = tuple(Start(**row) for row in data["start"])
+            return cls(data["name"], tuple(layers), start, data["input_side"], data["input"])
+        except (KeyError, TypeError, AttributeError, ArithmeticError, UsageError) as error:
+            raise DataError(
+                f"this is no description of a network ({error}): take architecture.json as a run wrote it"
+            ) from error
+
+
+def memory(architecture: Architecture) -> dict[str, float]:
+    """Estimate megabytes (2²⁰ bytes) for one float32 picture, as write-up 001's table counts them.
+
+    `forward_backward` counts each layer's output twice, once for its gradient.
+    """
+    megabyte = 4 / 2**20
+    outputs = sum(math.prod(row.output) for row in architecture.rows())
+    parts = {
+        "input": 3 * architecture.input_side**2 * megabyte,
+        "forward_backward": 2 * outputs * megabyte,
+        "parameters": architecture.parameters * megabyte,
+    }
+    return {**parts, "total": sum(parts.values())}
+
+
+def _hidden(number: int, *layers: Layer) -> tuple[Layer, ...]:
+    """Put the ReLU behind a weighted layer, and what follows it (§3.1)."""
+    first, *rest = layers
+    return (first, Activation(f"relu{number}"), *rest)
+
+
+def _eight_layers(
+    towers: int, conv1_padding: tuple[int, int], adaptive: bool, dropout: Literal["mask", "inverted"]
+) -> tuple[Layer, ...]:
+    """The paper's eight learned layers (§3.5); the towers meet in conv3 and in the fully connected layers (§3.2)."""
+    return (
+        *_hidden(1, Convolution("conv1", 96, 11, 4, conv1_padding), ResponseNorm("norm1"), Pool("pool1")),
+        *_hidden(2, Convolution("conv2", 256, 5, padding=(2, 2), towers=towers), ResponseNorm("norm2"), Pool("pool2")),
+        *_hidden(3, Convolution("conv3", 384, 3, padding=(1, 1))),
+        *_hidden(4, Convolution("conv4", 384, 3, padding=(1, 1), towers=towers)),
+        *_hidden(5, Convolution("conv5", 256, 3, padding=(1, 1), towers=towers), Pool("pool5")),
+        *((AdaptivePool("adaptive5"),) if adaptive else ()),
+        *_hidden(6, FullyConnected("fc6", 4096), Dropout("dropout6", kind=dropout)),
+        *_hidden(7, FullyConnected("fc7", 4096), Dropout("dropout7", kind=dropout)),
+        FullyConnected("fc8", 1000),
+    )
+
+
+# Paper (§5): N(0, 0.01) in every layer; biases 1 in conv2, conv4, conv5 and the hidden fully connected layers, 0
+# elsewhere.
+PRINTED_START = (
+    Start("conv1"),
+    Start("conv2", bias=1.0),
+    Start("conv3"),
+    Start("conv4", bias=1.0),
+    Start("conv5", bias=1.0),
+    Start("fc6", bias=1.0),
+    Start("fc7", bias=1.0),
+    Start("fc8"),
+)
+
+# Paper (§3.5): 224×224 inputs give 55×55 maps only with three zeros right and below, which is how the 2012 source reads
+# outside its picture.
+PAPER = Architecture("paper", _eight_layers(2, (0, 3), False, "mask"), PRINTED_START)
+
+# Differs from the paper: one tower, inputs of 227 and PyTorch's dropout, as write-ups 001, 002 and 004 have the
+# network.
+SINGLE = Architecture("single", _eight_layers(1, (0, 0), True, "inverted"), PRINTED_START, input_side=227)
+
+# The 2012 source's example-layers/layers-18pct.cfg (for CIFAR-10), with its deviations; pools round up, the response
+# norms work within a map and divide α.
+CIFAR_18PCT = Architecture(
+    "cifar-18pct",
+    (
+        Convolution("conv1", 32, 5, padding=(2, 2)),
+        Pool("pool1", round_up=True),
+        Activation("relu1"),
+        ResponseNorm("norm1", "map", 3, alpha=5e-5, k=1.0, divide_alpha=True),
+        *_hidden(2, Convolution("conv2", 32, 5, padding=(2, 2)), Pool("pool2", "average", round_up=True)),
+        ResponseNorm("norm2", "map", 3, alpha=5e-5, k=1.0, divide_alpha=True),
+        *_hidden(3, Convolution("conv3", 64, 5, padding=(2, 2)), Pool("pool3", "average", round_up=True)),
+        FullyConnected("fc10", 10),
+    ),
+    (Start("conv1", deviation=1e-4), Start("conv2"), Start("conv3"), Start("fc10")),
+    input_side=32,
+)
+
+ARCHITECTURES = {architecture.name: architecture for architecture in (PAPER, SINGLE, CIFAR_18PCT)}
+
+
+def named(name: str) -> Architecture:
+    """Find a network by its name.
+
+    Raises:
+        UsageError: If no network has this name.
+    """
+    if name not in ARCHITECTURES:
+        raise UsageError(f"unknown architecture {name}: {did_you_mean(name, ARCHITECTURES)}")
+    return ARCHITECTURES[name]

@@ -1,0 +1,72 @@
+"""The command `alexnet`: one short function a verb; each imports what it needs, so that `--help` answers at once."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from alexnet import __version__
+from alexnet.cli import learning, stores, telling, using
+from alexnet.cli.options import Options, add_device
+from alexnet.errors import AlexNetError
+from alexnet.flags import Parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, or that of the error that ended it."""
+    given_arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        options = parser().parse_args(given_arguments)
+        code = options.verb(options)
+        sys.stdout.flush()
+        return code or 0
+    except AlexNetError as error:
+        if "--debug" in given_arguments:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> Parser:
+    """Describe the whole command."""
+    top = Parser(prog="alexnet", description="AlexNet (2012): prepare pictures, train, evaluate, look.")
+    top.add_argument("--version", action="version", version=f"alexnet {__version__}")
+    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True, dest="verb_name")
+
+    def verb(name: str, function: Callable[[Options], int | None], text: str) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        one.add_argument("--debug", action="store_true", help="learning.show the traceback of an error")
+        one.set_defaults(verb=function)
+        return one
+
+    demo = verb("demo", learning.run_demo, "the whole path on drawn pictures, in under two minutes")
+    demo.add_argument(
+        "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder for store and run (default: demo)"
+    )
+    stores.add_prepare(verb("prepare", stores.run_prepare, "write pictures into a store"))
+    data = verb("data", stores.run_data, "what is in a store")
+    data.add_argument("store", type=Path, metavar="STORE")
+    verify = verb("verify", stores.run_verify, "check every byte of a store")
+    verify.add_argument("store", type=Path, metavar="STORE")
+    verify.add_argument("--json", action="store_true", help="print one JSON value")
+    learning.add_train(verb("train", learning.run_train, "train a network on a store"))
+    resume = verb("resume", learning.run_resume, "go on with a run that was stopped")
+    resume.add_argument("run", type=Path, metavar="RUN")
+    add_device(resume)
+    using.add_evaluate(verb("evaluate", using.run_evaluate, "measure one run, or several averaged"))
+    using.add_predict(verb("predict", using.run_predict, "name what pictures learning.show"))
+    filters = verb("filters", using.run_filters, "draw what conv1 of a run learned")
+    filters.add_argument("run", type=Path, metavar="RUN")
+    telling.add_info(verb("info", telling.run_info, "a network's layers, or a recipe's numbers"))
+    telling.add_reproduce(
+        verb("reproduce", telling.run_reproduce, "rerun the claims and write-ups; without a name, list them")
+    )
+    return top

@@ -1,0 +1,89 @@
+"""The verbs that train: train, resume, and the demo."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alexnet.architectures import ARCHITECTURES, named
+from alexnet.cli.options import Options, add_device, add_vary, chosen_device
+from alexnet.errors import UsageError
+from alexnet.flags import add_flags, given
+from alexnet.recipe import RECIPES, Recipe, load_recipe
+from alexnet.variations import vary
+
+if TYPE_CHECKING:
+    from alexnet.run import Run
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `train`, with a flag for every field of the recipe."""
+    parser.add_argument("store", type=Path, metavar="STORE")
+    parser.add_argument(
+        "--arch", default="single", metavar="NAME", help=f"{', '.join(ARCHITECTURES)} (default: single)"
+    )
+    add_vary(parser)
+    parser.add_argument(
+        "--recipe", default="fast", metavar="NAME_OR_TOML", help=f"{', '.join(RECIPES)}, or a file (default: fast)"
+    )
+    parser.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: a new one under runs)")
+    add_device(parser)
+    add_flags(
+        parser.add_argument_group(
+            "recipe", "fields of the recipe, over what --recipe says (defaults here are the paper's)"
+        ),
+        Recipe,
+    )
+
+
+def run_train(options: Options) -> None:
+    """Train, then draw."""
+    architecture = vary(named(options.arch), *options.vary)
+    recipe = load_recipe(options.recipe).with_changes(**given(options, Recipe))
+    from alexnet.data.store import Store
+    from alexnet.training import train
+
+    store = Store(options.store)
+    run = train(store, architecture, recipe, options.run or free_run(store.path, options.arch), chosen_device(options))
+    show(run)
+
+
+def free_run(store: Path, arch: str) -> Path:
+    """Name a new folder for a run."""
+    number, base = 1, Path("runs") / f"{store.resolve().name}-{arch}"
+    while (path := base if number == 1 else base.with_name(f"{base.name}-{number}")).exists():
+        number += 1
+    return path
+
+
+def show(run: "Run") -> None:
+    """Draw a finished run's pictures and print where they are."""
+    from alexnet.filters import conv1_kernels
+    from alexnet.report import draw
+
+    network = run.trained().network
+    last = run.log()[-1]
+    print(f"{run.path}: top-1 {last['val_top1']:.2%} after {last['images_seen']:,} images")
+    try:
+        draw(run.path, conv1_kernels(network), network.architecture.towers)
+    except UsageError as error:
+        print(f"not all was drawn: {error}", file=sys.stderr)
+    for picture in sorted(run.path.glob("*.png")):
+        print(f"  {picture}")
+
+
+def run_resume(options: Options) -> None:
+    """Go on with a run, then draw."""
+    from alexnet.training import resume
+
+    show(resume(options.run, chosen_device(options)))
+
+
+def run_demo(options: Options) -> None:
+    """Prepare, train, evaluate and draw on the drawn set."""
+    from alexnet.experiments.demo import demo
+
+    run, result = demo(options.out, chosen_device(options))
+    show(run)
+    print(f"test accuracy {result.top1:.3f} on {result.images} pictures that it never saw")
+    print(f"next: alexnet predict {run.path} PICTURE, or your own pictures: alexnet prepare folder PATH STORE")

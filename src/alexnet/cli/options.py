@@ -1,0 +1,37 @@
+"""Options that several verbs share."""
+
+import argparse
+
+from alexnet.errors import UsageError
+from alexnet.variations import VARIATIONS
+
+Options = argparse.Namespace
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    parser.add_argument("--device", default="auto", help="cpu, cuda, or auto: cuda where there is one (default: auto)")
+
+
+def chosen_device(options: Options) -> str:
+    """Find the device that was asked for, or refuse one that is not there."""
+    import torch
+
+    if options.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind = options.device.split(":")[0]
+    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
+        raise UsageError(f"--device {options.device} is not there: use cpu, or auto")
+    return options.device
+
+
+def add_vary(parser: argparse.ArgumentParser) -> None:
+    """Add --vary."""
+    parser.add_argument(
+        "--vary",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"change the network: {', '.join(VARIATIONS)}",
+    )

@@ -1,0 +1,113 @@
+"""The verbs of the data's first part: prepare, data, verify."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from alexnet.cli.options import Options
+from alexnet.errors import DataError, UsageError
+
+
+def add_prepare(parser: argparse.ArgumentParser) -> None:
+    """Add the kinds of `prepare`, each with its own arguments."""
+    kinds = parser.add_subparsers(title="kinds", metavar="KIND", required=True, dest="kind")
+
+    def kind(name: str, side: int, text: str, path: str | None) -> argparse.ArgumentParser:
+        one = kinds.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if path:
+            one.add_argument("path", type=Path, metavar="PATH", help=path)
+        one.add_argument("store", type=Path, metavar="STORE", help="folder to write")
+        one.add_argument("--side", type=int, metavar="N", help=f"side of the stored pictures (default: {side})")
+        one.add_argument("--workers", type=int, default=0, metavar="N", help="threads; 0: one a core (default: 0)")
+        one.add_argument("--strict", action="store_true", help="stop at the first picture that cannot be read")
+        first = "take the first N pictures of a split only, as train=5000"
+        one.add_argument("--limit", nargs="+", default=[], metavar="SPLIT=N", help=first)
+        one.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        return one
+
+    archive = "folder cifar-10-batches-py, or cifar-10-python.tar.gz"
+    cifar10 = kind("cifar10", 32, "CIFAR-10 as its authors distribute it, for Python", archive)
+    cifar10.add_argument("--download", action="store_true", help="fetch the archive to PATH first")
+    folder = kind("folder", 256, "a folder a class, with or without train, val, test above", "folder that holds them")
+    folder.add_argument("--seed", type=int, default=0, metavar="N", help="which pictures are held out (default: 0)")
+    shapes = kind("shapes", 64, "drawn pictures in ten classes: shapes, textures, colours", None)
+    shapes.add_argument("--count", type=int, default=4000, metavar="N", help="pictures in all (default: 4000)")
+    shapes.add_argument("--seed", type=int, default=0, metavar="N", help="what is drawn (default: 0)")
+
+
+def run_prepare(options: Options) -> None:
+    """Write a store."""
+    from alexnet.data.preparation import prepare
+    from alexnet.progress import Progress
+
+    own = {"cifar10": ("download",), "folder": ("seed",), "shapes": ("count", "seed")}[options.kind]
+    with Progress("preparing", None) as progress:
+        store = prepare(
+            options.kind,
+            getattr(options, "path", None),
+            options.store,
+            side=options.side,
+            workers=options.workers,
+            strict=options.strict,
+            limit=limits(options.limit),
+            progress=progress.reached,
+            **{name: getattr(options, name) for name in own},
+        )
+    describe(store)
+
+
+def limits(words: list[str]) -> dict[str, int]:
+    """Read `train=5000 test=1000`."""
+    limit = {}
+    for word in words:
+        split, _, number = word.partition("=")
+        if not number.isdigit() or int(number) < 1:
+            raise UsageError(f"--limit {word} is not understood: write SPLIT=N, as train=5000")
+        limit[split] = int(number)
+    return limit
+
+
+def describe(store: Any) -> None:
+    """Print what is in a store."""
+    import numpy as np
+
+    print(f"{store.path}: {len(store.classes)} classes, {store.side}×{store.side} pixels")
+    for name, split in store.splits.items():
+        counts = np.bincount(split.labels, minlength=len(store.classes))
+        spread = f"{counts.min():,}" if counts.min() == counts.max() else f"{counts.min():,} to {counts.max():,}"
+        print(f"  {name:5} {len(split):>9,} images, {spread} a class")
+    report = json.loads((store.path / "report.json").read_text(encoding="utf-8"))
+    for fate, reasons in report["reasons"].items():
+        for reason, count in reasons.items():
+            print(f"  {fate}: {count:,} × {reason} (see report.json)")
+
+
+def run_data(options: Options) -> None:
+    """Show what is in a store."""
+    from alexnet.data.store import Store
+
+    store = Store(options.store)
+    describe(store)
+    print(f"  classes {', '.join(store.classes)}")
+    statistics = store.statistics
+    for what, values in (
+        ("mean RGB", statistics.mean),
+        ("deviation RGB", statistics.deviation),
+        ("deviation along the colour axes", statistics.colour_deviations),
+    ):
+        print(f"  {what} {', '.join(f'{value:.1f}' for value in values)}")
+
+
+def run_verify(options: Options) -> int:
+    """Check a store against its digests."""
+    from alexnet.data.store import Store
+
+    problems = Store(options.store).verify()
+    if options.json:
+        print(json.dumps({"ok": not problems, "problems": problems}))
+    else:
+        for problem in problems:
+            print(f"{problem['file']}: record {problem['record']}: {problem['problem']}")
+        print(f"{options.store}: {'whole' if not problems else f'{len(problems)} problems: prepare it again'}")
+    return DataError.exit_code if problems else 0

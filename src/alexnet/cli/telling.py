@@ -1,0 +1,147 @@
+"""The verbs that tell: info about networks and recipes, reproduce."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from alexnet.architectures import ARCHITECTURES, Architecture, memory, named
+from alexnet.cli.options import Options, add_vary
+from alexnet.layers import Activation, AdaptivePool, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm
+from alexnet.recipe import REASONS, RECIPES, Recipe, changes, load_recipe
+from alexnet.variations import vary
+
+
+def add_info(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `info`."""
+    parser.add_argument("arch", nargs="?", metavar="ARCH", help=", ".join(ARCHITECTURES))
+    parser.add_argument("--classes", type=int, metavar="N", help="units of the last layer (default: the network's own)")
+    add_vary(parser)
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME_OR_TOML",
+        help=f"show what a recipe changes against the paper's: {', '.join(RECIPES)}, or a file",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON value")
+
+
+def run_info(options: Options) -> None:
+    """Print a network's table, a recipe's, or the names of all."""
+    if options.recipe:
+        return info_recipe(options.recipe, options.json)
+    if not options.arch:
+        print("networks (parameters at their own number of classes):")
+        for one in ARCHITECTURES.values():
+            print(f"  {one.name:12} {one.parameters:>11,}  input {one.input_side}, {one.classes} classes")
+        print(f"recipes: {', '.join(RECIPES)} (see alexnet info --recipe NAME)")
+        return None
+    architecture = vary(named(options.arch), *options.vary)
+    if options.classes is not None:
+        architecture = architecture.with_classes(options.classes)
+    return info_json(architecture) if options.json else info_table(architecture)
+
+
+def info_json(architecture: Architecture) -> None:
+    """Print a network as one JSON value."""
+    layers = [
+        {"name": row.layer.name, "output": list(row.output), "parameters": row.parameters, "macs": row.macs}
+        for row in architecture.rows()
+    ]
+    totals = {"name": architecture.name, "parameters": architecture.parameters, "macs": architecture.macs}
+    print(json.dumps({**totals, "layers": layers}))
+
+
+def info_table(architecture: Architecture) -> None:
+    """Print a network's layers with their cost, and what one picture needs of memory."""
+    side, width = architecture.input_side, max(len(layer.name) for layer in architecture.layers)
+    print(f"{architecture.name}: {architecture.classes} classes, input {side}×{side}×3, {architecture.input} pixels\n")
+    print(f"{'layer':{width}}  {'what':28} {'output':>10} {'parameters':>12} {'MACs':>14}")
+    for row in architecture.rows():
+        output = "×".join(map(str, row.output))
+        cost = f" {row.parameters:>12,} {row.macs:>14,}" if row.parameters else ""
+        print(f"{row.layer.name:{width}}  {described(row.layer):28} {output:>10}{cost}")
+    print(f"{'total':{width}}  {'':28} {'':>10} {architecture.parameters:>12,} {architecture.macs:>14,}\n")
+    print("memory of one picture in float32:")
+    for name, megabytes in memory(architecture).items():
+        print(f"  {name.replace('_', '/'):17} {megabytes:>8.2f} MB")
+
+
+def described(layer: Layer) -> str:
+    """Tell a layer in a few words."""
+    match layer:
+        case Convolution():
+            stride = f" / {layer.stride}" if layer.stride > 1 else ""
+            towers = f", {layer.towers} towers" if layer.towers > 1 else ""
+            return f"convolution {layer.kernel}×{layer.kernel}{stride}{towers}{'' if layer.shared else ', unshared'}"
+        case FullyConnected():
+            return "fully connected"
+        case Activation():
+            return "ReLU" if layer.kind == "relu" else "tanh"
+        case ResponseNorm():
+            where = f"{layer.size} maps" if layer.over == "maps" else f"{layer.size}×{layer.size} of a map"
+            return f"response norm over {where}"
+        case Pool():
+            return f"{layer.kind} pool {layer.kernel}×{layer.kernel} / {layer.stride}"
+        case AdaptivePool():
+            return f"average pool to {layer.side}×{layer.side}"
+        case Dropout():
+            return f"dropout {layer.probability:g} ({layer.kind})"
+
+
+def info_recipe(name: str, as_json: bool) -> None:
+    """Print what a recipe changes against the paper's."""
+    recipe = load_recipe(name)
+    if as_json:
+        print(json.dumps(recipe.to_json()))
+        return
+    rows = changes(recipe, Recipe())
+    if not rows:
+        print(f"{name} is the paper's recipe; its numbers:")
+        for field, value in recipe.to_json().items():
+            print(f"  {field:20} {value}")
+        return
+    print(f"{'field':20} {'paper':>12} {name:>12}  why")
+    for field, before, after in rows:
+        print(f"{field:20} {before!s:>12} {after!s:>12}  {REASONS.get(name, {}).get(field, '')}")
+
+
+def add_reproduce(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `reproduce`."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="what to rerun")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few minutes' worth, to see that it runs; proves nothing"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("ALEXNET_DATA"),
+        metavar="DIR",
+        help="folder of the data sets (default: $ALEXNET_DATA)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("reproduced"),
+        metavar="DIR",
+        help="folder for stores and runs (default: reproduced)",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("experiments/results"),
+        metavar="DIR",
+        help="where the evidence is kept (default: experiments/results)",
+    )
+
+
+def run_reproduce(options: Options) -> None:
+    """Rerun an experiment, or list them."""
+    from alexnet.experiments import EXPERIMENTS, run_experiment
+
+    if not options.name:
+        for name, text in EXPERIMENTS.items():
+            print(f"{name:14} {text}")
+        return
+    run_experiment(
+        options.name, Path(options.data) if options.data else None, options.work, options.results, options.quick
+    )

@@ -1,0 +1,223 @@
+"""From a batch of pictures to what the network sees: crop, mirror, colour (§4.1), mean and scale (§2), all at once.
+
+All geometry along one axis (enlarging, padding, cropping, mirroring) is a table of source coordinates, one row a
+picture; pictures are then either gathered or resampled by it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor
+
+from alexnet.architectures import Architecture
+from alexnet.data.chance import Chance
+from alexnet.data.store import Statistics
+from alexnet.errors import UsageError
+from alexnet.recipe import Recipe
+
+# Mean and standard deviation that torchvision's networks expect, on the 0–1 scale, RGB.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Where each picture is cut, in pixels of the padded view: corners, sides, and whether it is mirrored."""
+
+    top: np.ndarray
+    left: np.ndarray
+    height: np.ndarray
+    width: np.ndarray
+    mirror: np.ndarray
+
+    @staticmethod
+    def same(pictures: int, top: float, left: float, side: float, mirror: bool) -> "Boxes":
+        """Cut all pictures alike."""
+        one = np.ones(pictures)
+        return Boxes(one * top, one * left, one * side, one * side, np.full(pictures, mirror))
+
+
+def random_boxes(chance: Chance, recipe: Recipe, view_side: int, side: int) -> Boxes:
+    """Draw where each picture is cut (§4.1): anywhere, the centre, or a part of any size and shape.
+
+    Differs from the paper: its 2048 = 32 × 32 × 2 views leave out the last offset; like the 2012 source we use all 33.
+    """
+    padded = view_side + 2 * recipe.pad
+    n = len(chance.indices)
+    height, width = np.full(n, float(side)), np.full(n, float(side))
+    place = chance.uniform("crop", 2)
+    top, left = np.floor(place * (padded - side + 1)).T
+    if recipe.crop == "random-resized":
+        shape = chance.uniform("crop shape", 2)
+        area = (recipe.crop_scale_low + (1 - recipe.crop_scale_low) * shape[:, 0]) * padded**2
+        ratio = np.exp((2 * shape[:, 1] - 1) * np.log(4 / 3))
+        height, width = (np.minimum(np.sqrt(area * r), padded) for r in (ratio, 1 / ratio))
+        top, left = place[:, 0] * (padded - height), place[:, 1] * (padded - width)
+    centred = ~chance.whether("crop or centre", recipe.crop_probability if recipe.crop != "centre" else 0.0)
+    height, width = np.where(centred, side, height), np.where(centred, side, width)
+    middle = (padded - side) // 2
+    top, left = np.where(centred, middle, top), np.where(centred, middle, left)
+    return Boxes(top, left, height, width, chance.whether("mirror", recipe.mirror))
+
+
+def _coordinates(
+    start: np.ndarray, length: np.ndarray, reverse: np.ndarray, side: int, view_side: int, pad: int, source_side: int
+) -> np.ndarray:
+    """Give, for each picture and output pixel, the place along one axis of the stored picture, in its pixels."""
+    step = np.arange(side) + 0.5
+    # Multiplied before it is divided, a box of the output's own side gives whole numbers, not nearly whole ones.
+    view = start[:, None] + np.where(reverse[:, None], step[::-1], step) * length[:, None] / side - 0.5 - pad
+    if pad:
+        # Beyond the border the picture is reflected without repeating its last pixel, again and again if need be.
+        last = view_side - 1
+        view = last - np.abs(view % max(2 * last, 1) - last)
+    return np.clip((view + 0.5) * source_side / view_side - 0.5, 0, source_side - 1)
+
+
+def cut(
+    pictures: Float32[Tensor, "n source source 3"], boxes: Boxes, side: int, view_side: int, pad: int = 0
+) -> Float32[Tensor, "n side side 3"]:
+    """Enlarge stored pictures to the view, pad, cut the boxes out, bring them to `side`, and mirror: all at once.
+
+    Where pixels map to pixels they are gathered; else they are interpolated linearly, over as many source pixels as
+    the box shrinks (so that nothing aliases).
+    """
+    n, source = pictures.shape[:2]
+    none = np.zeros(n, bool)
+    rows = _coordinates(boxes.top, boxes.height, none, side, view_side, pad, source)
+    columns = _coordinates(boxes.left, boxes.width, boxes.mirror, side, view_side, pad, source)
+    if np.all(boxes.height == side) and np.all(boxes.width == side) and source == view_side:
+        at_row, at_column = (
+            torch.from_numpy(np.rint(axis).astype(np.int64)).to(pictures.device) for axis in (rows, columns)
+        )
+        picture = torch.arange(n, device=pictures.device)
+        return pictures[picture[:, None, None], at_row[:, :, None], at_column[:, None, :]]
+    scale = source / view_side
+    row_weights = _interpolation(rows, boxes.height / side * scale, source).to(pictures.device)
+    column_weights = _interpolation(columns, boxes.width / side * scale, source).to(pictures.device)
+    across = torch.bmm(column_weights, pictures.transpose(1, 2).reshape(n, source, source * 3))
+    across = across.view(n, side, source, 3).transpose(1, 2).reshape(n, source, side * 3)
+    return torch.bmm(row_weights, across).view(n, side, side, 3)
+
+
+def _interpolation(at: np.ndarray, shrink: np.ndarray, source: int) -> Float32[Tensor, "n side source"]:
+    """Weigh source pixels by a triangle around each place, as wide as the shrinking asks, at least one pixel."""
+    width = np.maximum(shrink, 1.0)[:, None, None]
+    weights = np.maximum(0, 1 - np.abs(at[:, :, None] - np.arange(source)) / width).astype(np.float32)
+    return torch.from_numpy(weights / weights.sum(axis=2, keepdims=True))
+
+
+def rotate(pictures: Float[Tensor, "n side side 3"], degrees: np.ndarray) -> Float[Tensor, "n side side 3"]:
+    """Turn each picture about its centre, anticlockwise; corners that come from outside are filled by reflection."""
+    angle = torch.from_numpy(np.deg2rad(degrees)).to(pictures)
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    turn = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)
+    planes = pictures.permute(0, 3, 1, 2)
+    grid = F.affine_grid(turn, list(planes.shape), align_corners=False)
+    return F.grid_sample(planes, grid, padding_mode="reflection", align_corners=False).permute(0, 2, 3, 1)
+
+
+def colour_shift(chance: Chance, recipe: Recipe, statistics: Statistics) -> Float32[Tensor, "n 3"]:
+    """Draw each picture's colour shift along the principal axes of RGB (§4.1), in grey levels.
+
+    Paper (§4.1): coefficient times eigenvalue. The eigenvalues are those of pixels on the 0–1 scale: on 0–255 the
+    shift would be over a thousand grey levels. `authors` is the 2012 source: coefficient times standard deviation.
+    """
+    coefficients = chance.normal("colour", 3) * recipe.colour_noise
+    coefficients *= chance.whether("colour or not", recipe.colour_probability)[:, None]
+    deviations = statistics.colour_deviations
+    sizes = deviations if recipe.colour_form == "authors" else (deviations / 255) ** 2 * 255
+    return torch.from_numpy((coefficients * sizes @ statistics.colour_axes.T).astype(np.float32))
+
+
+class View:
+    """What a network is shown: the way from stored pictures to its input.
+
+    Attributes:
+        side: Side of the network's input.
+        view_side: Side that stored pictures get before the crop.
+        convention: The architecture's input convention.
+        statistics: Of the training pictures.
+    """
+
+    def __init__(
+        self, architecture: Architecture, statistics: Statistics, view_side: int = 0, device: torch.device | None = None
+    ) -> None:
+        """Prepare the constants.
+
+        Args:
+            architecture: Gives the input's side and convention.
+            statistics: Of the store that the network learns from.
+            view_side: Side before the crop; 0 takes the store's own, or 8/7 of the input where the store is smaller.
+            device: Where batches will be.
+
+        Raises:
+            UsageError: If the view is smaller than the network's input.
+        """
+        self.side, self.convention, self.statistics = architecture.input_side, architecture.input, statistics
+        stored = len(statistics.mean_image)
+        # Paper (§4.1): 256 for an input of 224; 8/7 keeps that proportion.
+        self.view_side = view_side or (stored if stored >= self.side else round(self.side * 8 / 7))
+        if self.view_side < self.side:
+            raise UsageError(
+                f"view_side={self.view_side} is smaller than the network's input of {self.side}: "
+                f"raise it, or set it to 0"
+            )
+        imagenet = self.convention == "imagenet"
+        mean = np.array(IMAGENET_MEAN) * 255 if imagenet else statistics.mean_image
+        deviation = {
+            "raw": np.ones(3),
+            "deviation": statistics.deviation,
+            "imagenet": np.array(IMAGENET_DEVIATION) * 255,
+        }[self.convention]
+        self.mean, self.scale = (torch.tensor(x, dtype=torch.float32, device=device) for x in (mean, 1 / deviation))
+
+    def train(
+        self, pictures: UInt8[Tensor, "n source source 3"], chance: Chance, recipe: Recipe
+    ) -> Float32[Tensor, "n 3 side side"]:
+        """Show a training batch with the recipe's random changes, which depend on nothing but `chance`."""
+        boxes = random_boxes(chance, recipe, self.view_side, self.side)
+        x = cut(pictures.float() - self.mean, boxes, self.side, self.view_side, recipe.pad)
+        if recipe.rotation:
+            # Pictures that are not turned are not resampled either: that would change them by rounding.
+            turned = np.flatnonzero(chance.whether("rotation or not", recipe.rotation_probability))
+            if len(turned):
+                degrees = (2 * chance.uniform("rotation")[turned, 0] - 1) * recipe.rotation
+                x[turned] = rotate(x[turned], degrees)
+        if recipe.colour_noise:
+            x = x + colour_shift(chance, recipe, self.statistics).to(x.device)[:, None, None, :]
+            if recipe.colour_form == "authors":
+                # The 2012 source keeps the noisy pictures' scale near that of the test pictures.
+                shifted = torch.from_numpy(chance.whether("colour or not", recipe.colour_probability)).to(x.device)
+                x = x / (1 + recipe.colour_noise * shifted.to(x.dtype))[:, None, None, None]
+        return (x * self.scale).permute(0, 3, 1, 2)
+
+    def test(
+        self, pictures: UInt8[Tensor, "n source source 3"], crops: int = 1
+    ) -> Iterator[Float32[Tensor, "n 3 side side"]]:
+        """Show a batch without chance, once a crop: the centre; the centre and its mirror image; or the ten of §4.1.
+
+        The ten come in the authors' order: top left, top right, centre, bottom left, bottom right, then their mirrors.
+        """
+        x = pictures.float() - self.mean
+        for top, left, mirror in crop_places(crops, self.view_side - self.side):
+            boxes = Boxes.same(len(pictures), top, left, self.side, mirror)
+            yield (cut(x, boxes, self.side, self.view_side) * self.scale).permute(0, 3, 1, 2)
+
+
+def crop_places(crops: int, free: int) -> list[tuple[int, int, bool]]:
+    """List the test crops as (top, left, mirrored), where `free` is how far a crop can move.
+
+    Raises:
+        UsageError: If `crops` is not 1, 2 or 10.
+    """
+    middle = (free // 2, free // 2)
+    places = {1: [middle], 2: [middle], 10: [(0, 0), (0, free), middle, (free, 0), (free, free)]}
+    if crops not in places:
+        raise UsageError(f"crops={crops} is unknown: choose 1 (centre), 2 (centre and mirror) or 10")
+    mirrors = (False,) if crops == 1 else (False, True)
+    return [(top, left, mirror) for mirror in mirrors for top, left in places[crops]]

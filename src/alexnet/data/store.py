@@ -1,0 +1,225 @@
+"""The `Store`: a folder of pictures of one size, ready to be mapped into memory, with a checksum each.
+
+    manifest.json            written last: classes, splits, digests, counts, source; its own digest guards it
+    statistics.safetensors   mean image, colour axes and deviations of the training part
+    SPLIT.images.u8          raw pixels, [n, side, side, 3], RGB
+    SPLIT.labels.i64         little-endian
+    SPLIT.crc32.u32          of each picture's pixels
+    SPLIT.names.txt          a JSON string a line
+    report.json              every file that was not used, with its reason
+
+`alexnet.data.preparation` writes it. Opening reads a few kilobytes; the pixels are read where they are touched.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64, UInt8, UInt32
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+
+from alexnet.durable import file_digest
+from alexnet.errors import DataError, UsageError
+
+FORMAT = "alexnet-store"
+VERSION = 1
+MANIFEST, STATISTICS, REPORT = "manifest.json", "statistics.safetensors", "report.json"
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the training part's pictures are like, in grey levels 0–255, RGB (§2, §4.1).
+
+    Attributes:
+        mean_image: Mean over the pictures, pixel by pixel.
+        mean: Mean of each channel over all pixels.
+        deviation: Standard deviation of each channel over all pixels.
+        colour_deviations: Standard deviations along the principal axes of RGB pixel values, the largest first.
+        colour_axes: These axes, as columns; the largest component of each is positive.
+    """
+
+    mean_image: Float32[np.ndarray, "side side 3"]
+    mean: Float64[np.ndarray, "3"]
+    deviation: Float64[np.ndarray, "3"]
+    colour_deviations: Float64[np.ndarray, "3"]
+    colour_axes: Float64[np.ndarray, "3 3"]
+
+
+def canonical_json(value: Any) -> bytes:
+    """Write `value` as the one JSON text that its digest is taken of; ASCII, so that any file name survives."""
+    return (json.dumps(value, indent=1, ensure_ascii=True) + "\n").encode("ascii")
+
+
+def manifest_digest(manifest: dict[str, Any]) -> str:
+    """Hash all of a manifest but its own digest; as it holds every file's digest, this identifies the content."""
+    rest = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read the manifest of the store at `path` and check its form, version and digest.
+
+    Raises:
+        UsageError: If `path` is no store.
+        DataError: If the manifest is damaged, or of another version of the format.
+    """
+    file = path / MANIFEST
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        what = "is not a store (no manifest.json in it)" if path.exists() else "does not exist"
+        raise UsageError(f"{path} {what}: make a store with `alexnet prepare`") from error
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is damaged ({error}): prepare the store again") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UsageError(f"{file} is not the manifest of a store: make a store with `alexnet prepare`")
+    if manifest.get("version") != VERSION:
+        found = manifest.get("version")
+        raise DataError(f"{path} is a store of version {found}, this program reads {VERSION}: prepare it again")
+    if manifest.get("digest") != manifest_digest(manifest) or text != canonical_json(manifest):
+        raise DataError(f"{file} is damaged (its digest does not match): prepare the store again")
+    return manifest
+
+
+class Split:
+    """One part of a store (`train`, `val` or `test`); everything in it is read at first use.
+
+    Attributes:
+        name: Of the split.
+        side: Of its pictures, in pixels.
+    """
+
+    def __init__(self, folder: Path, name: str, side: int, entry: dict[str, Any]) -> None:
+        self.name, self.side = name, side
+        self._folder, self._entry = folder, entry
+
+    def __len__(self) -> int:
+        return int(self._entry["images"])
+
+    @cached_property
+    def images(self) -> UInt8[np.memmap, "n side side 3"]:
+        """All pictures, mapped read-only."""
+        shape = (len(self), self.side, self.side, 3)
+        return np.memmap(self._folder / f"{self.name}.images.u8", np.uint8, mode="r", shape=shape)
+
+    @cached_property
+    def labels(self) -> Int64[np.ndarray, "n"]:
+        """The class of every picture, as an index into the store's classes."""
+        return np.frombuffer(self._checked("labels.i64"), "<i8").astype(np.int64)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The name of every picture in its source."""
+        return [json.loads(line) for line in self._checked("names.txt").splitlines()]
+
+    @cached_property
+    def checksums(self) -> UInt32[np.ndarray, "n"]:
+        """The CRC-32 of every picture's pixels."""
+        return np.frombuffer(self._checked("crc32.u32"), "<u4").astype(np.uint32)
+
+    def _checked(self, ending: str) -> bytes:
+        """Read a small file whole, and refuse it when it is not what was written."""
+        name = f"{self.name}.{ending}"
+        data = (self._folder / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != self._entry["files"][name]["sha256"]:
+            raise DataError(f"{self._folder / name} is damaged (its digest does not match): prepare the store again")
+        return data
+
+
+class Store:
+    """An open store.
+
+    Attributes:
+        path: Its folder.
+        side: Side of its pictures, in pixels.
+        classes: Names of its classes; a label is an index into them.
+        splits: By name: `train`, and `val`, `test` where there are.
+        statistics: Of the training part.
+        manifest: As written.
+        digest: SHA-256 that identifies the content: equal digests, equal pictures, labels and names.
+
+    Raises:
+        UsageError: If `path` is no store.
+        DataError: If it is of another version, or torn: a file missing or of another size, its statistics damaged.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.manifest = read_manifest(self.path)
+        self.side: int = self.manifest["side"]
+        self.classes: list[str] = self.manifest["classes"]
+        self.digest: str = self.manifest["digest"]
+        entries = self.manifest["splits"].items()
+        self.splits = {name: Split(self.path, name, self.side, entry) for name, entry in entries}
+        for name, entry in self.files():
+            file = self.path / name
+            if not file.is_file():
+                raise DataError(f"{file} is missing: prepare the store again")
+            if (size := file.stat().st_size) != entry["bytes"]:
+                raise DataError(f"{file} is torn ({size:,} bytes, not {entry['bytes']:,}): prepare the store again")
+        self.statistics = self._read_statistics()
+
+    def files(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Give the name and the entry (`bytes`, `sha256`) of every file that the manifest guards."""
+        for split in self.manifest["splits"].values():
+            yield from split["files"].items()
+        yield from self.manifest["files"].items()
+
+    def _read_statistics(self) -> Statistics:
+        file = self.path / STATISTICS
+        data = file.read_bytes()
+        if hashlib.sha256(data).hexdigest() != self.manifest["files"][STATISTICS]["sha256"]:
+            raise DataError(f"{file} is damaged (its digest does not match): prepare the store again")
+        try:
+            tensors = load_tensors(data)
+            return Statistics(**{field.name: tensors[field.name] for field in fields(Statistics)})
+        except (SafetensorError, KeyError) as error:
+            raise DataError(f"{file} is not this program's ({error}): prepare the store again") from error
+
+    def verify(self) -> list[dict[str, Any]]:
+        """Read everything again and compare it with the digests.
+
+        Returns:
+            The problems, each with its `file`, `record` (index of a picture, or None for the whole file) and `problem`;
+            none if the store is sound.
+        """
+        problems: list[dict[str, Any]] = []
+        for name, entry in self.files():
+            if file_digest(self.path / name) == entry["sha256"]:
+                continue
+            records: list[int | None] = []
+            if name.endswith(".images.u8"):
+                records += self._damaged_records(name.removesuffix(".images.u8"))
+            problem = "the checksum of its pixels does not match" if records else "its digest does not match"
+            problems += [{"file": name, "record": record, "problem": problem} for record in records or [None]]
+        return problems
+
+    def _damaged_records(self, split_name: str) -> list[int]:
+        split = self.splits[split_name]
+        try:
+            checksums = split.checksums
+        except DataError:
+            return []  # the checksums are damaged themselves, which is a problem of its own
+        return [index for index, image in enumerate(split.images) if zlib.crc32(image.data) != checksums[index]]
+
+
+def open_store(path: Path | str) -> Store:
+    """Open the store at `path`; the same as `Store(path)`."""
+    return Store(path)
+
+
+def verify_store(path: Path | str) -> list[dict[str, Any]]:
+    """List the problems of a store, one that cannot even be opened included; see `Store.verify`."""
+    try:
+        return Store(path).verify()
+    except DataError as error:
+        return [{"file": str(path), "record": None, "problem": str(error)}]

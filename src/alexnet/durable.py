@@ -1,0 +1,152 @@
+"""Files that are whole or absent: atomic writes, digests, locks.
+
+A reader never meets half a file under its final name, whatever moment the writer was killed at: bytes go to a
+sibling temporary file, are forced to the disk, and are renamed.
+"""
+
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from alexnet.errors import AlexNetError
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's entries to the disk, so that a rename in it survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def temporary_sibling(path: Path) -> Path:
+    """Name the temporary file or folder beside `path` that this process writes before the rename."""
+    return path.with_name(f".{path.name}.tmp-{os.getpid()}")
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open `path` for writing so that it appears whole under its name, or not at all.
+
+    Raises:
+        AlexNetError: If the disk is full or the folder cannot be written; the old file is kept.
+    """
+    temporary = temporary_sibling(path)
+    try:
+        with open(temporary, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_error(path: Path, error: OSError) -> AlexNetError:
+    """Turn a failed write into one line that names the place and the space left there."""
+    folder = path if path.is_dir() else path.parent
+    free = f", {shutil.disk_usage(folder).free / 1e6:,.0f} MB free there" if folder.is_dir() else ""
+    return AlexNetError(f"cannot write {path}: {error.strerror or error}{free}")
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with atomic_file(path) as stream:
+        stream.write(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON to `path`, whole or not at all."""
+    write_atomic(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; rename it to `path` at the end, or remove it on any error.
+
+    An existing `path` is replaced in the last moment only.
+    """
+    temporary = temporary_sibling(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        yield temporary
+        sync_folder(temporary)
+        aside = path.with_name(f".{path.name}.old-{os.getpid()}")
+        if path.exists():  # moved aside whole and deleted under that name, so that a kill never leaves half of it here
+            os.rename(path, aside)
+        os.rename(temporary, path)
+        sync_folder(path.parent)
+        shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep_temporaries(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it; call it only while holding the lock of `path`."""
+    for pattern in (f".{glob.escape(path.name)}.tmp-*", f".{glob.escape(path.name)}.old-*"):
+        for leftover in path.parent.glob(pattern):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def digest_of(stream: IO[bytes], algorithm: Callable[[], Any] = hashlib.sha256) -> str:
+    """Hash a stream in pieces of a megabyte; the hexadecimal digest."""
+    digest = algorithm()
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
+    return str(digest.hexdigest())
+
+
+def file_digest(path: Path, algorithm: Callable[[], Any] = hashlib.sha256) -> str:
+    """Hash a file; the hexadecimal digest."""
+    with open(path, "rb") as stream:
+        return digest_of(stream, algorithm)
+
+
+@contextmanager
+def lock(path: Path, what: str) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path` (made if need be) while the block runs.
+
+    The kernel frees the lock when the process ends, however it ends, so no stale lock is ever left.
+
+    Raises:
+        AlexNetError: If another process holds it; the message says which.
+    """
+    with _open_lock(path) as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            holder = stream.read().strip() or "unknown"
+            raise AlexNetError(
+                f"{what} is in use by another alexnet command (process {holder}): wait for it, or stop it"
+            ) from error
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def _open_lock(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "a+")
+    except OSError as error:
+        raise write_error(path, error) from error

@@ -1,0 +1,45 @@
+"""The errors of `alexnet`: each says in one line what is wrong and what to do, and knows its exit code."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AlexNetError(Exception):
+    """Something failed while running; the message is one line that names the thing and the way out."""
+
+    exit_code = 1
+
+
+class UsageError(AlexNetError):
+    """The arguments, a recipe, an architecture or a folder's layout is wrong."""
+
+    exit_code = 2
+
+
+class DataError(AlexNetError):
+    """A data file, a store or a checkpoint is refused: torn, foreign, of another version, or not what it claims."""
+
+    exit_code = 3
+
+
+class Diverged(AlexNetError):
+    """The loss is no longer a finite number; nothing of that update was kept."""
+
+    exit_code = 4
+
+
+class Interrupted(AlexNetError):
+    """The user pressed Ctrl-C; what was done is saved and the message says how to go on."""
+
+    exit_code = 130
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """End an error about an unknown name: the nearest known name, or all of them.
+
+    >>> did_you_mean("singel", ["single", "paper"])
+    'did you mean single?'
+    """
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else f"choose from: {', '.join(names)}"

@@ -1,0 +1,35 @@
+"""The claims of the paper and the write-ups, rerun: one module each, made only of the library's verbs."""
+
+from pathlib import Path
+
+from alexnet.errors import UsageError, did_you_mean
+
+# What `alexnet reproduce` lists; the module is the name with underscores.
+EXPERIMENTS = {
+    "write-up-004": "5,000 CIFAR-10 images, 10 epochs: as written (plateau, 26.7 %), and ours",
+}
+
+
+def run_experiment(name: str, data: Path | None, work: Path, results: Path, quick: bool) -> None:
+    """Run one experiment.
+
+    Args:
+        name: As listed in `EXPERIMENTS`.
+        data: Folder that holds the data sets in their official layouts.
+        work: Folder for stores and runs; what it holds from an earlier, interrupted call is used again.
+        results: Folder for the evidence.
+        quick: A few minutes' worth, to see that it runs; its evidence goes to `work` instead.
+
+    Raises:
+        UsageError: If there is no such experiment, or its data is not given.
+    """
+    from alexnet.experiments import write_up_004
+
+    runners = {"write-up-004": write_up_004.reproduce}
+    if name not in runners:
+        raise UsageError(f"unknown experiment {name}: {did_you_mean(name, EXPERIMENTS)}")
+    if data is None:
+        raise UsageError(
+            f"{name} needs real pictures: give --data DIR, which holds cifar-10-batches-py, or set ALEXNET_DATA"
+        )
+    runners[name](data, work / (f"{name}-quick" if quick else name), work if quick else results, quick)

@@ -1,0 +1,116 @@
+"""Evidence of an experiment: rows beside what was printed, kept with the logs that they come from."""
+
+import datetime
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from alexnet.durable import write_json
+from alexnet.run import Run
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: what was printed, what came out.
+
+    Attributes:
+        label: What was measured.
+        metric: `top1`, `top5`, `loss` …
+        printed: The value that the source prints, on the same scale; None where it prints none.
+        values: One value a seed.
+        seeds: The seeds.
+        note: What the reader must know beside it.
+    """
+
+    label: str
+    metric: str
+    printed: float | None
+    values: tuple[float, ...]
+    seeds: tuple[int, ...]
+    note: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Give the row as `result.json` has it."""
+        mean = statistics.fmean(self.values)
+        deviation = statistics.stdev(self.values) if len(self.values) > 1 else None
+        rest = {key: value for key, value in asdict(self).items() if key != "values"}
+        return {**rest, "mean": mean, "sd": deviation}
+
+
+def machine() -> dict[str, object]:
+    """Say what ran this."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            name = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass  # no Linux: the architecture's name has to do
+    accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "cpu": name,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "accelerator": accelerator,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def commit() -> str:
+    """Name the commit that the code is at; `+` says that files were changed since."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603, S607
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    name = git("rev-parse", "HEAD")
+    return (name + ("+" if git("status", "--porcelain", "--", ".") else "")) if name else "unknown"
+
+
+def keep(
+    folder: Path, name: str, command: str, minutes: float, rows: Sequence[Row], verdict: str, runs: dict[str, Run]
+) -> None:
+    """Write `result.json`, and beside it recipe, architecture and log of each run.
+
+    Args:
+        folder: Of this experiment's evidence; made if need be.
+        name: Of the experiment.
+        command: That makes it again.
+        minutes: Time of all trainings and evaluations.
+        rows: The figures.
+        verdict: What they say, in a sentence.
+        runs: By label and seed, as `ours-0`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for label, run in runs.items():
+        kept = folder / "runs" / label
+        kept.mkdir(parents=True, exist_ok=True)
+        for file in ("recipe.json", "architecture.json", "log.jsonl"):
+            shutil.copyfile(run.path / file, kept / file)
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    facts = {
+        "name": name,
+        "command": command,
+        "commit": commit(),
+        "date": date,
+        "machine": machine(),
+        "minutes": round(minutes, 1),
+    }
+    write_json(folder / "result.json", {**facts, "rows": [row.to_json() for row in rows], "verdict": verdict})
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Lay the figures out for people, in per cent."""
+    lines = [f"{'':42} {'printed':>9} {'here':>9}"]
+    for row in rows:
+        here = row.to_json()["mean"]
+        printed = "" if row.printed is None else f"{row.printed:.2%}"
+        lines.append(f"{row.label:42} {printed:>9} {here:>9.2%}  {row.metric}{'  ' + row.note if row.note else ''}")
+    return "\n".join(lines)

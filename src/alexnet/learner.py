@@ -1,0 +1,165 @@
+"""What changes while a network learns: weights, velocity, rate, position, history; a checkpoint is this state.
+
+A position in training is two integers, epoch and batch: the order of pictures and every choice for a picture are
+functions of them, so a run that was stopped goes on as if it had not been.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alexnet.architectures import Architecture
+from alexnet.data.augment import View
+from alexnet.data.store import Split, Store
+from alexnet.errors import DataError
+from alexnet.evaluation import Evaluation, evaluate
+from alexnet.nn.network import Network, initialise, placed
+from alexnet.optim import Schedule, WeightAverage, make_optimizer
+from alexnet.recipe import Recipe
+from alexnet.run import Checkpoint, Trained, load_weights, network_facts, statistics_tensors
+
+
+@dataclass
+class Tally:
+    """Sums over the pictures of an epoch so far, kept on the device so that no step waits for them."""
+
+    loss: Tensor
+    hits: Tensor
+    images: int = 0
+    seconds: float = 0.0
+
+    @staticmethod
+    def zero(device: torch.device) -> "Tally":
+        """Begin an epoch."""
+        return Tally(
+            torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
+        )
+
+    def add(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
+        """Count a batch."""
+        self.loss += loss.detach() * len(labels)
+        self.hits += (scores.detach().argmax(1) == labels).sum()
+        self.images += len(labels)
+
+    def figures(self) -> tuple[float, float]:
+        """Give mean loss and top-1 of the epoch so far."""
+        return self.loss.item() / max(self.images, 1), self.hits.item() / max(self.images, 1)
+
+
+class Learner:
+    """Everything that changes while a network learns; a checkpoint is its state.
+
+    Attributes:
+        epoch: Epochs finished.
+        batch: Batches finished in the epoch that runs.
+        images_seen: Pictures that updates were made from, all epochs together.
+        history: The log's rows.
+    """
+
+    def __init__(self, store: Store, architecture: Architecture, recipe: Recipe, device: torch.device) -> None:
+        self.store, self.recipe = store, recipe
+        self.network = placed(initialise(Network(architecture), recipe.seed), device)
+        self.view = View(architecture, store.statistics, recipe.view_side, device)
+        self.optimizer = make_optimizer(recipe, self.network)
+        self.schedule = Schedule(recipe)
+        self.average = WeightAverage(self.network, recipe.weight_average) if recipe.weight_average else None
+        self.device, self.tally = device, Tally.zero(device)
+        self.epoch = self.batch = self.images_seen = 0
+        self.history: list[dict[str, Any]] = []
+        self.best_top1 = -1.0
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Batches in an epoch; the last may be short, so that every picture is seen once."""
+        return -(-len(self.store.splits["train"]) // self.recipe.batch_size)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to learn by this recipe."""
+        return self.epoch >= self.recipe.epochs or self.schedule.finished
+
+    @property
+    def watched(self) -> Split:
+        """The split measured after each epoch: `val`, or `test` where there is none."""
+        return self.store.splits["val" if "val" in self.store.splits else "test"]
+
+    def validate(self) -> Evaluation:
+        """Measure the network (with averaged weights, where the recipe has them) on the watched split."""
+        trained = Trained(self.network, self.view, self.store.classes, self.recipe)
+        if self.average is None:
+            return evaluate([trained], self.watched)
+        with self.average.applied_to(self.network):
+            return evaluate([trained], self.watched)
+
+    def checkpoint(self, whole: bool = True) -> Checkpoint:
+        """Give the state; without what only training needs if not `whole`."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= statistics_tensors(self.store.statistics)
+        facts: dict[str, Any] = network_facts(self.network.architecture, self.recipe, self.store.classes)
+        facts |= {"epoch": self.epoch, "images_seen": self.images_seen}
+        if self.average is not None:
+            state = self.average.state_dict()
+            average = {f"average.{name}": tensor for name, tensor in state["parameters"].items()}
+            tensors = (
+                tensors | average
+                if whole
+                else {k: v for k, v in tensors.items() if not k.startswith("network.")} | average
+            )
+            facts["average_updates"] = state["updates"]
+        if whole:
+            for number, state in self.optimizer.state_dict()["state"].items():
+                tensors |= {
+                    f"optimizer.{number}.{key}": torch.as_tensor(value)
+                    for key, value in state.items()
+                    if value is not None
+                }
+            tensors |= {
+                "tally.loss": self.tally.loss,
+                "tally.hits": self.tally.hits,
+                "random.cpu": torch.get_rng_state(),
+            }
+            if self.device.type == "cuda":
+                tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+            facts |= {
+                "batch": self.batch,
+                "schedule": self.schedule.state_dict(),
+                "history": self.history,
+                "best_top1": self.best_top1,
+            }
+            facts |= {
+                "tally": [self.tally.images, self.tally.seconds],
+                "store": self.store.digest,
+                "threads": torch.get_num_threads(),
+            }
+        return Checkpoint(tensors, facts)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take up a whole checkpoint of the same architecture and recipe.
+
+        Raises:
+            DataError: If it belongs to another architecture or holds no training state.
+        """
+        facts, state = checkpoint.facts, checkpoint.part("optimizer")
+        if "schedule" not in facts:
+            raise DataError("this checkpoint holds weights only: resume from one in the run's checkpoints folder")
+        load_weights(self.network, checkpoint.part("network"))
+        groups = self.optimizer.state_dict()["param_groups"]
+        by_number: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in state.items():
+            number, key = name.split(".", 1)
+            by_number.setdefault(int(number), {})[key] = tensor
+        self.optimizer.load_state_dict({"state": by_number, "param_groups": groups})
+        self.schedule.load_state_dict(facts["schedule"])
+        if self.average is not None:
+            self.average.load_state_dict(
+                {"updates": facts["average_updates"], "parameters": checkpoint.part("average")}
+            )
+        self.epoch, self.batch, self.images_seen = facts["epoch"], facts["batch"], facts["images_seen"]
+        self.history, self.best_top1 = facts["history"], facts["best_top1"]
+        tally = checkpoint.part("tally")
+        self.tally = Tally(tally["loss"].to(self.device), tally["hits"].to(self.device), *facts["tally"])
+        torch.set_rng_state(checkpoint.tensors["random.cpu"].cpu())
+        if self.device.type == "cuda" and "random.cuda" in checkpoint.tensors:
+            torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"].cpu(), self.device)

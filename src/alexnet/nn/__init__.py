@@ -1,0 +1,1 @@
+"""Networks that run: modules made of the descriptions in `alexnet.architectures`."""

@@ -1,0 +1,173 @@
+"""The network: an `Architecture` made into modules, with its starting weights.
+
+Pictures of `alexnet.data.augment` go in, class scores come out; `features` gives every step between by its name.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from alexnet import layers
+from alexnet.architectures import Architecture, Row, named
+from alexnet.nn.response_norm import ResponseNorm
+
+
+class Convolution(nn.Conv2d):
+    """A convolution whose zeros may differ before and after the maps (the paper's 224 → 55)."""
+
+    def __init__(self, layer: layers.Convolution, maps: int) -> None:
+        before, after = layer.padding
+        super().__init__(maps, layer.channels, layer.kernel, layer.stride, min(before, after), groups=layer.towers)
+        self.extra = (before - min(layer.padding), after - min(layer.padding))
+
+    def forward(self, x: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n channels oh ow"]:
+        """Convolve."""
+        before, after = self.extra
+        return super().forward(F.pad(x, (before, after, before, after)) if any(self.extra) else x)
+
+
+class Unshared(nn.Module):
+    """A convolution with a kernel of its own at every position (the "local" layers of the 2012 source)."""
+
+    def __init__(self, layer: layers.Convolution, shape: layers.Shape) -> None:
+        super().__init__()
+        channels, side, _ = layer.output(shape)
+        self.layer, self.side = layer, side
+        per_tower = channels // layer.towers
+        self.weight = nn.Parameter(torch.empty(side * side, layer.towers, per_tower, layer.fan_in(shape)))
+        self.bias = nn.Parameter(torch.empty(channels, side, side))
+
+    def forward(self, x: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n channels oh ow"]:
+        """Multiply each patch with the kernel of its position."""
+        before, after = self.layer.padding
+        patches = F.unfold(F.pad(x, (before, after, before, after)), self.layer.kernel, stride=self.layer.stride)
+        patches = patches.unflatten(1, (self.layer.towers, -1))  # n towers fan_in positions
+        out = torch.einsum("ntip,ptoi->ntop", patches, self.weight)
+        return out.reshape(len(x), -1, self.side, self.side) + self.bias
+
+
+class FullyConnected(nn.Linear):
+    """A fully connected layer that lays maps out channel by channel."""
+
+    def forward(self, x: Tensor) -> Float[Tensor, "n units"]:
+        """Multiply."""
+        return super().forward(x.flatten(1))
+
+
+class MaskDropout(nn.Module):
+    """Paper (§4.2): a mask in training; at test, outputs are multiplied by the share that training keeps."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop or scale; `F.dropout` scales up in training, which the factor takes back."""
+        return F.dropout(x, self.probability, self.training) * (1 - self.probability)
+
+
+def module_of(row: Row) -> nn.Module:
+    """Make the module of one layer; weights are left for `initialise`."""
+    match row.layer:
+        case layers.Convolution() as layer:
+            return Convolution(layer, row.input[0]) if layer.shared else Unshared(layer, row.input)
+        case layers.FullyConnected() as layer:
+            return FullyConnected(math.prod(row.input), layer.units)
+        case layers.Activation(kind=kind):
+            return nn.Tanh() if kind == "tanh" else nn.ReLU()
+        case layers.ResponseNorm() as layer:
+            return ResponseNorm(layer)
+        case layers.Pool() as layer if layer.kind == "max":
+            return nn.MaxPool2d(layer.kernel, layer.stride, ceil_mode=layer.round_up)
+        case layers.Pool() as layer:
+            return nn.AvgPool2d(layer.kernel, layer.stride, ceil_mode=layer.round_up, count_include_pad=False)
+        case layers.AdaptivePool(side=side):
+            return nn.Identity() if row.input == row.output else nn.AdaptiveAvgPool2d(side)
+        case layers.Dropout(probability=probability, kind=kind):
+            return MaskDropout(probability) if kind == "mask" else nn.Dropout(probability)
+
+
+class Network(nn.Module):
+    """A network made of its description; each layer is an attribute under its own name (`network.conv1`).
+
+    Attributes:
+        architecture: The description.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        for row in architecture.rows():
+            self.add_module(row.layer.name, module_of(row))
+
+    def forward(self, x: Float[Tensor, "n 3 side side"]) -> Float[Tensor, "n classes"]:
+        """Give class scores (logits) for pictures in the architecture's input convention."""
+        for layer in self.children():
+            x = layer(x)
+        return x
+
+    def features(self, x: Float[Tensor, "n 3 side side"]) -> dict[str, Tensor]:
+        """Give the output of every layer by its name, in order; `fc7` after its ReLU is `relu7`."""
+        out = {}
+        for name, layer in self.named_children():
+            out[name] = x = layer(x)
+        return out
+
+
+@torch.no_grad()
+def initialise(network: Network, seed: int = 0) -> Network:
+    """Draw the starting weights of the architecture's table, the same for the same seed on every device.
+
+    | row | weights | biases |
+    |---|---|---|
+    | `normal` | N(0, deviation²) | the constant |
+    | `he` | N(0, 2 / fan-in) | the constant |
+    | `uniform` | U(±1/√fan-in) | U(±1/√fan-in) |
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rows = {row.layer.name: row for row in network.architecture.rows()}
+    for start in network.architecture.start:
+        fan_in = rows[start.layer].layer.fan_in(rows[start.layer].input)
+        target = [network.get_parameter(f"{start.layer}.{name}") for name in ("weight", "bias")]
+        weight, bias = torch.empty(target[0].shape), torch.full(target[1].shape, start.bias)
+        if start.weights == "uniform":
+            weight.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
+            bias.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
+        else:
+            weight.normal_(0, math.sqrt(2 / fan_in) if start.weights == "he" else start.deviation, generator=generator)
+        target[0].copy_(weight)
+        target[1].copy_(bias)
+    return network
+
+
+def placed(network: Network, device: torch.device) -> Network:
+    """Move a network to its device, in the memory layout that convolutions are fastest in."""
+    for parameter in network.parameters():
+        layout = torch.channels_last if parameter.dim() == 4 else torch.contiguous_format
+        parameter.data = parameter.data.to(device, memory_format=layout)
+    return network.to(device)
+
+
+def arithmetic(device: torch.device, precision: str) -> torch.autocast:
+    """Give the context in which layers compute in bfloat16, or as they are; weights stay float32 in both."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def create_model(name: str, num_classes: int | None = None, seed: int = 0) -> Network:
+    """Make a network by its name with fresh starting weights.
+
+    Args:
+        name: `paper`, `single`, `cifar-18pct` …
+        num_classes: Units of the last layer; the architecture's own number if not given.
+        seed: Of the starting weights.
+
+    Raises:
+        UsageError: If no network has this name.
+    """
+    architecture = named(name)
+    if num_classes is not None:
+        architecture = architecture.with_classes(num_classes)
+    return initialise(Network(architecture), seed)

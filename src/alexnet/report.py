@@ -1,0 +1,207 @@
+"""The pictures of a run: how it learned (`curves.png`) and what its first layer sees (`filters.png`).
+
+The log of one or several runs goes in; each curve is drawn once, in the same colour in both panels.
+"""
+
+import json
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from alexnet.durable import atomic_file
+from alexnet.errors import DataError, UsageError
+from alexnet.filters import draw_filters
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by colour-blind readers; their yellow is too light for a line on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+KEYS = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1")
+INK, QUIET, RULE = "#222222", "#6b6b6b", "#dddddd"
+STYLE: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture everywhere
+    "font.size": 9.5,
+    "axes.edgecolor": "#999999",
+    "axes.labelcolor": QUIET,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+}
+
+
+@dataclass(frozen=True)
+class Log:
+    """The log of a run, a number an epoch; NaN where the run did not measure.
+
+    Attributes:
+        name: Of the run's folder.
+        columns: A row of numbers for each key of `log.jsonl`.
+    """
+
+    name: str
+    columns: dict[str, Float[np.ndarray, " epochs"]]
+
+    def __getitem__(self, key: str) -> Float[np.ndarray, " epochs"]:
+        return self.columns[key]
+
+
+def read_log(run: Path) -> Log:
+    """Read `log.jsonl` of a run; a last line that is still being written is left out.
+
+    Raises:
+        DataError: If there is no log, no finished epoch in it, or a line in it is damaged.
+    """
+    path = run / "log.jsonl"
+    if not path.is_file():
+        raise DataError(f"no log.jsonl in {run}: give the folder of a run that has trained")
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # whatever follows the last line end is unfinished
+    try:
+        entries = [json.loads(line) for line in lines if line]
+        epochs = {entry["epoch"]: [_number(entry.get(key)) for key in KEYS] for entry in entries}
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path} is damaged ({error}): remove the damaged line") from error
+    if not epochs:
+        raise DataError(f"no finished epoch in {path}: train for one epoch or more")
+    rows = np.array([epochs[epoch] for epoch in sorted(epochs)])
+    return Log(run.resolve().name, dict(zip(KEYS, rows.T, strict=True)))
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def draw_curves(runs: list[Path], path: Path) -> None:
+    """Draw loss, top-1 and learning rate of runs over their epochs, several runs in one picture.
+
+    Args:
+        runs: Folders that hold a `log.jsonl`.
+        path: The PNG; 1,600 pixels wide, made to be read at half of that.
+
+    Raises:
+        UsageError: If matplotlib is not installed.
+        DataError: If a log cannot be read.
+        AlexNetError: If the file cannot be written.
+    """
+    logs = [read_log(run) for run in runs]
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(f"{path.name} needs matplotlib: pip install 'alexnet[plot]'") from error
+    with rc_context(STYLE):
+        figure = Figure(figsize=(8, 3.9), dpi=200, layout="constrained")
+        _draw(figure, logs)
+        with atomic_file(path) as stream:
+            figure.savefig(stream, format="png", metadata={"Software": None})
+
+
+def _draw(figure: "Figure", logs: list[Log]) -> None:
+    """Lay out loss and top-1 side by side, the learning rate under each, one legend above all."""
+    grid = figure.subplots(2, 2, sharex=True, height_ratios=(5, 1))
+    for log, colour in zip(logs, cycle(COLOURS), strict=False):
+        _draw_curve(grid[0, 0], log, "loss", 1, colour)
+        _draw_curve(grid[0, 1], log, "top1", 100, colour)
+        for axes in grid[1]:  # the rate of an epoch holds from the end of the one before to its own
+            epochs, rates = [log["epoch"][0] - 1, *log["epoch"]], [log["lr"][0], *log["lr"]]
+            axes.step(epochs, rates, color=colour, linewidth=1.2, clip_on=False)
+    if len(logs) == 1:
+        _label_end(grid[0, 0], logs[0], "loss", 1, "{:.2f}")
+        _label_end(grid[0, 1], logs[0], "top1", 100, "{:.1f}%")
+    for axes, title in zip(grid[0], ("Loss", "Top-1 accuracy"), strict=True):
+        axes.set_title(title)
+        axes.grid(axis="y")
+        axes.set_ylim(bottom=0)
+    grid[0, 1].set_ylim(0, 100)
+    grid[0, 1].yaxis.set_major_formatter("{x:.0f}%")
+    for axes in grid[1]:
+        _finish_rate(axes, logs)
+    _add_legend(figure, logs)
+
+
+def _draw_curve(axes: "Axes", log: Log, key: str, unit: float, colour: str) -> None:
+    """Draw training thin and validation bold; an epoch that stands alone is a dot."""
+    for part, width, alpha in (("train", 1.1, 0.65), ("val", 2.2, 1.0)):
+        values = log[f"{part}_{key}"] * unit
+        look: Any = {"color": colour, "linewidth": width, "alpha": alpha, "markersize": 2 + 2 * width, "clip_on": False}
+        axes.plot(log["epoch"], values, marker="o" if np.isfinite(values).sum() == 1 else None, **look)
+
+
+def _last(log: Log, key: str) -> float:
+    """Give the last validation value, or that of training if no pictures were held out."""
+    validation = log[f"val_{key}"]
+    measured = validation if np.isfinite(validation).any() else log[f"train_{key}"]
+    return float(measured[-1])
+
+
+def _label_end(axes: "Axes", log: Log, key: str, unit: float, form: str) -> None:
+    """Write the last value beside the end of its curve."""
+    value = _last(log, key) * unit
+    if np.isfinite(value):
+        end = (log["epoch"][-1], value)
+        axes.annotate(form.format(value), end, (6, 0), textcoords="offset points", va="center", annotation_clip=False)
+
+
+def _finish_rate(axes: "Axes", logs: list[Log]) -> None:
+    """Name the strip of the learning rate; drops by a factor need a logarithmic scale to be seen."""
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
+    rates = np.concatenate([log["lr"] for log in logs])
+    low, high = rates.min(), rates.max()
+    axes.set_title("Learning rate", fontsize=9.5, fontweight="normal", color=QUIET)
+    axes.set_xlabel("Epoch")
+    axes.set_xlim(0, max(log["epoch"][-1] for log in logs))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    if low > 0 and high > 5 * low and all(len(set(log["lr"])) <= 6 for log in logs):
+        axes.set_yscale("log")
+        axes.set_ylim(low / 2, high * 2)
+        axes.set_yticks([low, high])
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        axes.set_ylim(0, high * 1.1 or 1)
+        axes.set_yticks([0, high])
+    axes.yaxis.set_major_formatter("{x:.2g}")
+
+
+def _add_legend(figure: "Figure", logs: list[Log]) -> None:
+    """Say that bold is validation; of several runs, which colour is which, and where it ended."""
+    from matplotlib.lines import Line2D
+
+    alone = len(logs) == 1
+    colour = COLOURS[0] if alone else QUIET
+    lines = [Line2D([], [], color=colour, linewidth=2.2), Line2D([], [], color=colour, linewidth=1.1, alpha=0.65)]
+    names = ["validation", "training"]
+    if not alone:
+        names = [f"{log.name}  {_last(log, 'top1'):.1%}" for log in logs] + names
+        lines = [Line2D([], [], color=c, linewidth=2.2) for _, c in zip(logs, cycle(COLOURS), strict=False)] + lines
+    figure.legend(lines, names, loc="outside upper left", ncols=min(len(names), 5), handlelength=1.6, columnspacing=1.8)
+
+
+def draw(run: Path, kernels: Float[np.ndarray, "n 3 k k"], towers: int) -> list[Path]:
+    """Draw `filters.png` and `curves.png` into a run's folder; the paths of both.
+
+    The filters come first: they need nothing but Pillow.
+
+    Raises:
+        UsageError: If matplotlib is not installed; `filters.png` is there then.
+    """
+    filters, curves = run / "filters.png", run / "curves.png"
+    draw_filters(kernels, towers, filters)
+    draw_curves([run], curves)
+    return [curves, filters]

@@ -1,0 +1,252 @@
+"""The Run: a folder that holds all about one training: what was asked, the log, the checkpoints.
+
+    recipe.json  architecture.json  classes.json  store.json  log.jsonl
+    checkpoints/IMAGES.safetensors (the newest few)  latest.json (points at the newest)  best.safetensors
+
+A checkpoint is one safetensors file; its metadata says in JSON what network it belongs to, so `best.safetensors` can be
+used without the folder.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from alexnet.architectures import Architecture
+from alexnet.data.augment import View
+from alexnet.data.store import Statistics, Store
+from alexnet.durable import write_atomic, write_json
+from alexnet.errors import DataError, UsageError
+from alexnet.nn.network import Network, placed
+from alexnet.recipe import Recipe
+
+FORMAT = 1
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Attributes:
+        tensors: By name: `network.conv1.weight`, `statistics.mean_image` …
+        facts: Plain data: architecture, recipe, classes, position in training …
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write to `path`, whole or not at all."""
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
+        write_atomic(path, save(tensors, {"alexnet": json.dumps({"format": FORMAT, **self.facts})}))
+
+    @staticmethod
+    def read(path: Path, device: torch.device | str = "cpu") -> "Checkpoint":
+        """Read from `path`.
+
+        Raises:
+            DataError: If the file is missing, torn, not a checkpoint of ours, or of another version.
+        """
+        try:
+            with safe_open(path, "pt", device=str(device)) as file:
+                facts = json.loads((file.metadata() or {}).get("alexnet", "{}"))
+                if facts.get("format") != FORMAT:
+                    found = facts.get("format")
+                    raise DataError(f"{path} is of format {found}, not {FORMAT}: use the alexnet that wrote it")
+                return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118
+        except FileNotFoundError as error:
+            raise DataError(f"{path} is missing: train first, or name another run") from error
+        except (SafetensorError, OSError, ValueError) as error:
+            raise DataError(
+                f"{path} cannot be read as a checkpoint ({error}): restore it, or use another one"
+            ) from error
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Give the tensors under `prefix.`, without it."""
+        return {
+            name.removeprefix(f"{prefix}."): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(f"{prefix}.")
+        }
+
+
+def network_facts(architecture: Architecture, recipe: Recipe, classes: list[str]) -> dict[str, Any]:
+    """Give what makes a checkpoint usable on its own."""
+    return {"architecture": architecture.to_json(), "recipe": recipe.to_json(), "classes": classes}
+
+
+def statistics_tensors(statistics: Statistics) -> dict[str, Tensor]:
+    """Give a store's statistics as tensors of a checkpoint."""
+    return {
+        f"statistics.{field.name}": torch.from_numpy(np.array(getattr(statistics, field.name)))
+        for field in fields(Statistics)
+    }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network ready to be shown pictures.
+
+    Attributes:
+        network: The module.
+        view: How stored pictures reach it.
+        classes: Names, in the order of the scores.
+        recipe: What it was trained with; its precision is used again.
+    """
+
+    network: Network
+    view: View
+    classes: list[str]
+    recipe: Recipe
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    @staticmethod
+    def of(checkpoint: Checkpoint, device: torch.device) -> "Trained":
+        """Build the network of a checkpoint and load its weights.
+
+        Raises:
+            DataError: If the weights do not belong to the architecture that the checkpoint names.
+        """
+        architecture = Architecture.from_json(checkpoint.facts["architecture"])
+        recipe = Recipe.from_json(checkpoint.facts["recipe"])
+        network = Network(architecture)
+        load_weights(network, checkpoint.part("average") or checkpoint.part("network"))
+        statistics = Statistics(
+            **{name: tensor.cpu().numpy() for name, tensor in checkpoint.part("statistics").items()}
+        )
+        view = View(architecture, statistics, recipe.view_side, device)
+        return Trained(placed(network, device).eval(), view, checkpoint.facts["classes"], recipe)
+
+
+def load_weights(network: Network, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into a network, names and shapes checked first.
+
+    Raises:
+        DataError: If a name is missing or too many, or a shape differs.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if wanted != found:
+        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        first = odd[0]
+        raise DataError(
+            f"these weights are not of {network.architecture.name}: {len(odd)} of {len(wanted)} differ, first {first} (expected "
+            f"{wanted.get(first, 'none')}, found {found.get(first, 'none')}): name the architecture they belong to"
+        )
+    network.load_state_dict(weights)
+
+
+class Run:
+    """The folder of one training.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """Open an existing run.
+
+        Raises:
+            UsageError: If there is no run.
+        """
+        self.path = Path(path)
+        if not (self.path / "architecture.json").is_file():
+            raise UsageError(
+                f"{self.path} is no run (no architecture.json in it): give the folder that alexnet train made"
+            )
+
+    @staticmethod
+    def create(path: Path, architecture: Architecture, recipe: Recipe, store: Store) -> "Run":
+        """Make the folder and write down what is asked.
+
+        Raises:
+            UsageError: If the folder holds something already.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError(f"{path} exists already: resume it with `alexnet resume {path}`, or choose another --run")
+        (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        write_json(path / "recipe.json", recipe.to_json())
+        write_json(path / "classes.json", store.classes)
+        write_json(path / "store.json", {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side})
+        write_json(path / "architecture.json", architecture.to_json())
+        return Run(path)
+
+    def _json(self, name: str) -> Any:
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path / name} cannot be read ({error}): restore it, or train again") from error
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network."""
+        return Architecture.from_json(self._json("architecture.json"))
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe."""
+        return Recipe.from_json(self._json("recipe.json"))
+
+    def store(self) -> Store:
+        """Open the store that the run learns from.
+
+        Raises:
+            DataError: If it is gone or another one lies in its place.
+        """
+        facts = self._json("store.json")
+        if not Path(facts["path"]).is_dir():
+            raise DataError(
+                f"{self.path} learned from {facts['path']}, which is gone: prepare it again there, or give --store"
+            )
+        store = Store(Path(facts["path"]))
+        if store.digest != facts["digest"]:
+            raise DataError(
+                f"{store.path} is another store than {self.path} learned from: prepare that one again there"
+            )
+        return store
+
+    def log(self) -> list[dict[str, Any]]:
+        """Read the log: a row an epoch."""
+        file = self.path / "log.jsonl"
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+
+    def write_log(self, rows: list[dict[str, Any]]) -> None:
+        """Write the whole log; a resumed run drops rows after its checkpoint this way."""
+        write_atomic(self.path / "log.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+    def save(self, checkpoint: Checkpoint, images_seen: int) -> Path:
+        """Write a checkpoint named by the pictures seen, point at it, and remove all but the newest few."""
+        folder = self.path / "checkpoints"
+        path = folder / f"{images_seen}.safetensors"
+        checkpoint.write(path)
+        write_json(self.path / "latest.json", {"checkpoint": f"checkpoints/{path.name}", "images_seen": images_seen})
+        for old in sorted(folder.glob("*.safetensors"), key=lambda file: int(file.stem))[:-KEPT]:
+            old.unlink()
+        return path
+
+    def latest(self) -> Path:
+        """Find the newest checkpoint.
+
+        Raises:
+            DataError: If none was saved yet.
+        """
+        if not (self.path / "latest.json").is_file():
+            raise DataError(f"{self.path} has no checkpoint yet: train it first")
+        return self.path / self._json("latest.json")["checkpoint"]
+
+    def trained(self, device: torch.device | str = "cpu") -> Trained:
+        """Load the best network of the run: `best.safetensors`, or the newest checkpoint before that exists."""
+        best = self.path / "best.safetensors"
+        return Trained.of(Checkpoint.read(best if best.is_file() else self.latest()), torch.device(device))

@@ -1,0 +1,262 @@
+"""The training loop (§5): a store, an architecture and a recipe in; a Run out."""
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from alexnet.architectures import Architecture
+from alexnet.data.batches import batches
+from alexnet.data.chance import Chance, order
+from alexnet.data.store import Store
+from alexnet.errors import Diverged, Interrupted, UsageError
+from alexnet.learner import Learner, Tally
+from alexnet.nn.network import arithmetic
+from alexnet.optim import set_rate
+from alexnet.progress import Progress, duration, say
+from alexnet.recipe import Recipe
+from alexnet.run import Checkpoint, Run
+
+# A loss within this share of ln(classes) has learned nothing.
+STUCK_WITHIN = 0.005
+
+
+@dataclass
+class Stop:
+    """Whether a signal asked to stop, and which."""
+
+    signal: int | None = None
+
+
+@contextmanager
+def stop_at_signals() -> Iterator[Stop]:
+    """Let the first Ctrl-C or SIGTERM ask the loop to stop between two updates; a second Ctrl-C ends at once."""
+    stop = Stop()
+
+    def ask(number: int, frame: object) -> None:
+        if stop.signal is not None:
+            raise KeyboardInterrupt
+        stop.signal = number
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class StuckWatch:
+    """Notices a loss that stays at ln(classes), the usual end of a wrong start."""
+
+    classes: int
+    after: int
+    updates: int = 0
+    recent: list[Tensor] = field(default_factory=list)
+
+    def update(self, loss: Tensor) -> bool:
+        """Take in a batch's loss; true once, when the watch ends and nothing was learned."""
+        self.updates += 1
+        if not self.after or self.updates > self.after:
+            return False
+        self.recent = [*self.recent[-49:], loss.detach()]
+        if self.updates < self.after:
+            return False
+        return abs(torch.stack(self.recent).mean().item() / math.log(self.classes) - 1) < STUCK_WITHIN
+
+
+def likely_cause(learner: Learner) -> str:
+    """Guess why a network learns nothing, from what is known of such nets (ecosystem of re-implementations)."""
+    architecture, recipe = learner.network.architecture, learner.recipe
+    if any(start.weights == "uniform" for start in architecture.start):
+        return "the uniform start shrinks the signal from layer to layer; try --start he"
+    if recipe.start == "architecture" and architecture.input == "raw":
+        return "the printed start can wait long on this plateau; wait, or try --start he"
+    if recipe.lr > 0.05:
+        return f"the rate {recipe.lr:g} may have killed the ReLUs; try --lr {recipe.lr / 10:g}"
+    return "labels may be wrong, or the rate too low; look at the pictures with `alexnet data`"
+
+
+def learn(learner: Learner, run: Run) -> None:
+    """Train until the recipe is done: the loop of §5, with a validation and a checkpoint after each epoch.
+
+    Raises:
+        Diverged: If the loss is not finite; the update is not made and the last checkpoint stays.
+        Interrupted: After Ctrl-C or SIGTERM, when the state is saved.
+    """
+    recipe, network, device, split = learner.recipe, learner.network, learner.device, learner.store.splits["train"]
+    watch = StuckWatch(
+        len(learner.store.classes),
+        recipe.stuck_after,
+        updates=learner.epoch * learner.updates_per_epoch + learner.batch,
+    )
+    with stop_at_signals() as stop:
+        while not learner.finished:
+            begun = time.perf_counter() - learner.tally.seconds
+            sequence = order(len(split), recipe.seed, learner.epoch)
+            if learner.batch == 0:
+                torch.manual_seed(Chance(recipe.seed, learner.epoch, sequence[:1]).bits("layers")[0, 0] >> 1)
+            network.train()
+            with Progress(f"epoch {learner.epoch + 1}/{recipe.epochs}", len(sequence)) as progress:
+                progress.done = learner.tally.images
+                for batch in batches(split, sequence[learner.batch * recipe.batch_size :], recipe.batch_size, device):
+                    # Forward and backward.
+                    pictures = learner.view.train(
+                        batch.pictures, Chance(recipe.seed, learner.epoch, batch.indices), recipe
+                    )
+                    with arithmetic(device, recipe.precision):
+                        scores = network(pictures)
+                    loss = F.cross_entropy(scores.float(), batch.labels, label_smoothing=recipe.label_smoothing)
+                    refuse_divergence(loss, learner, run)
+                    loss.backward()
+
+                    # Update, at the rate of this place in training.
+                    set_rate(
+                        learner.optimizer,
+                        learner.schedule.rate(learner.epoch + (learner.batch + 0.5) / learner.updates_per_epoch),
+                    )
+                    learner.optimizer.step()
+                    learner.optimizer.zero_grad(set_to_none=True)
+                    if learner.average is not None:
+                        learner.average.update(network)
+
+                    # Count, show, and stop if asked to.
+                    learner.tally.add(loss, scores, batch.labels)
+                    learner.batch += 1
+                    learner.images_seen += len(batch.labels)
+                    learner.tally.seconds = time.perf_counter() - begun
+                    progress.advance(len(batch.labels), figures(learner.tally) if progress.due() else "")
+                    if watch.update(loss):
+                        say(f"warning: the loss is still ln({watch.classes}): {likely_cause(learner)}")
+                    if stop.signal is not None:
+                        save_and_leave(learner, run, stop.signal)
+
+            # After each pass: measure, perhaps lower the rate, save.
+            finish_epoch(learner, run)
+            if stop.signal is not None and not learner.finished:
+                save_and_leave(learner, run, stop.signal)
+
+
+def figures(tally: Tally) -> str:
+    """Show the epoch so far."""
+    loss, top1 = tally.figures()
+    return f"loss {loss:.3f} · top-1 {top1:.1%}"
+
+
+def refuse_divergence(loss: Tensor, learner: Learner, run: Run) -> None:
+    """Stop before an update from a loss that is not finite."""
+    if torch.isfinite(loss):
+        return
+    rate = learner.optimizer.param_groups[0]["lr"]
+    saved = (run.path / "latest.json").exists()
+    kept = f"the last good checkpoint is {run.latest()}" if saved else "no checkpoint was saved yet"
+    raise Diverged(
+        f"the loss is {loss.item()} in epoch {learner.epoch + 1}, update {learner.batch + 1}, at rate {rate:.3g}; "
+        f"{kept}; train again with --lr {learner.recipe.lr / 10:g} or a longer --warmup-epochs"
+    )
+
+
+def finish_epoch(learner: Learner, run: Run) -> None:
+    """Validate, write the log's row, tell the schedule, and save."""
+    tally, rate = learner.tally, learner.optimizer.param_groups[0]["lr"]
+    loss, top1 = tally.figures()
+    result = learner.validate()
+    learner.epoch, learner.batch = learner.epoch + 1, 0
+    row = {
+        "epoch": learner.epoch,
+        "images_seen": learner.images_seen,
+        "lr": rate,
+        "train_loss": loss,
+        "train_top1": top1,
+        "val_loss": result.loss,
+        "val_top1": result.top1,
+        "val_top5": result.top5,
+        "images_per_second": tally.images / tally.seconds,
+        "seconds": tally.seconds + result.seconds,
+    }
+    learner.history.append(row)
+    learner.schedule.after_epoch(1 - result.top1)
+    name, speed, time_taken = learner.watched.name, row["images_per_second"], duration(row["seconds"])
+    say(
+        f"epoch {learner.epoch}/{learner.recipe.epochs} · lr {rate:.2g} · loss {loss:.4f} · top-1 {top1:.1%} · "
+        f"{name} loss {result.loss:.4f} · {name} top-1 {result.top1:.2%} · {speed:,.0f} images/s · {time_taken}"
+    )
+    learner.tally = Tally.zero(learner.device)
+    # Where the test pictures are watched, nothing may be chosen by them: then the best network is the last one.
+    better = result.top1 > learner.best_top1 if learner.watched.name == "val" else learner.finished
+    if better:
+        learner.best_top1 = result.top1
+        learner.checkpoint(whole=False).write(run.path / "best.safetensors")
+    run.save(learner.checkpoint(), learner.images_seen)
+    run.write_log(learner.history)
+
+
+def save_and_leave(learner: Learner, run: Run, number: int) -> None:
+    """Save between two updates and end with the signal's exit code."""
+    run.save(learner.checkpoint(), learner.images_seen)
+    error = Interrupted(f"stopped after {learner.images_seen:,} images; go on with: alexnet resume {run.path}")
+    error.exit_code = 128 + number
+    raise error
+
+
+def refuse_mismatch(store: Store, recipe: Recipe) -> None:
+    """Refuse a store that the recipe or the network cannot learn from."""
+    if "train" not in store.splits or not ("val" in store.splits or "test" in store.splits):
+        found = ", ".join(sorted(store.splits))
+        raise UsageError(
+            f"{store.path} has the splits {found}; training needs train, and val or test: prepare it again"
+        )
+    pictures = len(store.splits["train"])
+    if pictures < recipe.batch_size:
+        few = f"{store.path} has {pictures} training images"
+        raise UsageError(f"{few}, fewer than a batch of {recipe.batch_size}: lower --batch-size")
+
+
+def train(
+    store: Store | Path | str, architecture: Architecture, recipe: Recipe, path: Path | str, device: str = "cpu"
+) -> Run:
+    """Train a network from its start.
+
+    Args:
+        store: Prepared pictures, or the folder that holds them.
+        architecture: The network; its last layer is given as many units as the store has classes.
+        recipe: Every number that decides what is learned.
+        path: Folder of the run; new or empty.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        UsageError: If store, architecture and recipe do not fit together, or the folder is in use.
+        Diverged: If the loss is not finite.
+        Interrupted: After Ctrl-C.
+    """
+    store = store if isinstance(store, Store) else Store(Path(store))
+    architecture = architecture.with_classes(len(store.classes))
+    architecture = architecture.with_he_start() if recipe.start == "he" else architecture
+    refuse_mismatch(store, recipe)
+    learner = Learner(store, architecture, recipe, torch.device(device))
+    run = Run.create(Path(path), architecture, recipe, store)
+    learn(learner, run)
+    return run
+
+
+def resume(path: Path | str, device: str = "cpu") -> Run:
+    """Go on with a run from its newest checkpoint; a finished run is left as it is.
+
+    Raises:
+        UsageError: If there is no run.
+        DataError: If its store is gone or changed, or its checkpoint cannot be read.
+    """
+    run = Run(path)
+    learner = Learner(run.store(), run.architecture, run.recipe, torch.device(device))
+    learner.restore(Checkpoint.read(run.latest()))
+    run.write_log(learner.history)
+    learn(learner, run)
+    return run

@@ -1,0 +1,189 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from alexnet.data.preparation import prepare
+from alexnet.data.statistics import Totals
+from alexnet.data.store import Store, canonical_json, manifest_digest, open_store, verify_store
+from alexnet.errors import DataError, UsageError
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """Prepare a small drawn store once."""
+    path = tmp_path_factory.mktemp("stores") / "original"
+    prepare("shapes", None, path, side=16, count=80)
+    return path
+
+
+@pytest.fixture
+def path(original, tmp_path):
+    """Copy it, for damage."""
+    return shutil.copytree(original, tmp_path / "store")
+
+
+def rewrite(path, **changes):
+    """Change a manifest, and give it the digest that then is right."""
+    manifest = {**json.loads((path / "manifest.json").read_text()), **changes}
+    manifest["digest"] = manifest_digest(manifest)
+    (path / "manifest.json").write_bytes(canonical_json(manifest))
+
+
+def test_an_open_store_tells_what_is_in_it(original):
+    store = open_store(str(original))
+    assert store.path == original
+    assert store.side == 16
+    assert len(store.classes) == 10
+    assert list(store.splits) == ["train", "val", "test"]
+    train = store.splits["train"]
+    assert len(train) == len(train.images) == len(train.labels) == len(train.names) == len(train.checksums) == 60
+    assert train.images.shape == (60, 16, 16, 3)
+    assert train.labels.tolist() == [i % 10 for i in range(60)]
+    assert train.names[1] == "ring-000001"
+
+
+def test_pictures_are_mapped_and_cannot_be_written(original):
+    images = Store(original).splits["test"].images
+    assert isinstance(images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        images[0] = 0
+
+
+def test_opening_reads_no_pixels(original, monkeypatch):
+    monkeypatch.setattr(np, "memmap", None)
+    Store(original)
+
+
+def test_statistics_are_those_of_numpy(original):
+    store = Store(original)
+    images = store.splits["train"].images.astype(np.float64)
+    pixels = images.reshape(-1, 3)
+    covariance = np.cov(pixels.T, bias=True)
+    found = store.statistics
+    np.testing.assert_allclose(found.mean_image, images.mean(0), rtol=1e-6)
+    assert found.mean_image.dtype == np.float32
+    np.testing.assert_allclose(found.mean, pixels.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(found.deviation, pixels.std(0), rtol=1e-12)
+    np.testing.assert_allclose(found.colour_deviations**2, np.linalg.eigvalsh(covariance)[::-1], rtol=1e-9)
+    rebuilt = found.colour_axes @ np.diag(found.colour_deviations**2) @ found.colour_axes.T
+    np.testing.assert_allclose(rebuilt, covariance, rtol=1e-9)
+    largest = np.abs(found.colour_axes).argmax(0)
+    assert (found.colour_axes[largest, range(3)] > 0).all()
+    assert store.manifest["statistics"]["mean"] == found.mean.tolist()
+
+
+def test_totals_do_not_depend_on_how_the_pictures_are_divided():
+    images = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 3), np.uint8)
+    whole, parts = Totals(8), Totals(8)
+    whole.add(images)
+    for start in (30, 0, 10, 20, 40):
+        part = Totals(8)
+        part.add(images[start : start + 10])
+        parts.merge(part)
+    assert whole.images == parts.images
+    np.testing.assert_array_equal(whole.covariance(), parts.covariance())
+    np.testing.assert_array_equal(whole.statistics().mean_image, parts.statistics().mean_image)
+
+
+def test_a_flat_picture_has_no_deviation():
+    totals = Totals(4)
+    totals.add(np.full((3, 4, 4, 3), 255, np.uint8))
+    found = totals.statistics()
+    assert found.deviation.tolist() == found.colour_deviations.tolist() == [0, 0, 0]
+    assert np.isfinite(found.colour_axes).all()
+
+
+def test_a_sound_store_verifies(original):
+    assert Store(original).verify() == verify_store(original) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_flipped_bit_anywhere_is_found(path, seed):
+    chance = np.random.default_rng(seed)
+    files = sorted(file for file in path.iterdir())
+    file = files[seed % len(files)]
+    data = bytearray(file.read_bytes())
+    data[chance.integers(len(data))] ^= 1 << int(chance.integers(8))
+    file.write_bytes(data)
+    try:
+        problems = verify_store(path)
+    except UsageError:
+        assert file.name == "manifest.json"  # so damaged that it is no manifest
+        return
+    assert [problem["file"].split("/")[-1] for problem in problems] == [
+        file.name if file.name != "manifest.json" else "store"
+    ] or (file.name in str(problems))
+
+
+def test_damaged_pixels_are_named_by_their_record(path):
+    file = path / "train.images.u8"
+    data = bytearray(file.read_bytes())
+    for record in (3, 41):
+        data[record * 16 * 16 * 3 + 100] ^= 255
+    file.write_bytes(data)
+    assert [(problem["file"], problem["record"]) for problem in Store(path).verify()] == [
+        ("train.images.u8", 3),
+        ("train.images.u8", 41),
+    ]
+
+
+@pytest.mark.parametrize("ending", ["labels.i64", "names.txt", "crc32.u32"])
+def test_damaged_labels_names_and_checksums_are_not_used(path, ending):
+    file = path / f"train.{ending}"
+    data = bytearray(file.read_bytes())
+    data[8] ^= 1
+    file.write_bytes(data)
+    attribute = {"labels.i64": "labels", "names.txt": "names", "crc32.u32": "checksums"}[ending]
+    with pytest.raises(DataError, match=rf"train.{ending} is damaged"):
+        getattr(Store(path).splits["train"], attribute)
+
+
+def test_a_torn_store_is_not_opened(path):
+    for name in ("test.images.u8", "val.labels.i64", "statistics.safetensors", "report.json"):
+        data = (path / name).read_bytes()
+        (path / name).write_bytes(data[:-1])
+        with pytest.raises(DataError, match=rf"{name} is torn \({len(data) - 1:,} bytes, not {len(data):,}\): prepare"):
+            Store(path)
+        (path / name).unlink()
+        with pytest.raises(DataError, match=f"{name} is missing"):
+            Store(path)
+        (path / name).write_bytes(data)
+    assert Store(path).verify() == []
+
+
+def test_damaged_statistics_are_not_used(path):
+    file = path / "statistics.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(DataError, match=r"statistics.safetensors is damaged"):
+        Store(path)
+
+
+def test_another_version_is_refused_with_both_named(path):
+    rewrite(path, version=99)
+    with pytest.raises(DataError, match="is a store of version 99, this program reads 1: prepare it again"):
+        Store(path)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_a_manifest_that_is_no_json_is_refused(path, text):
+    (path / "manifest.json").write_bytes(text)
+    with pytest.raises(DataError, match=r"manifest.json is damaged"):
+        Store(path)
+
+
+@pytest.mark.parametrize("text", [b"[]", b"{}", b'{"format": "other"}'])
+def test_a_foreign_manifest_is_refused(path, text):
+    (path / "manifest.json").write_bytes(text)
+    with pytest.raises(UsageError, match=r"is not the manifest of a store"):
+        Store(path)
+
+
+def test_a_place_without_a_store_is_told_from_one_that_does_not_exist(tmp_path):
+    with pytest.raises(UsageError, match=r"is not a store .* `alexnet prepare`"):
+        Store(tmp_path)
+    with pytest.raises(UsageError, match=r"none does not exist"):
+        Store(tmp_path / "none")

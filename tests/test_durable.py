@@ -1,0 +1,118 @@
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from alexnet import durable
+from alexnet.errors import AlexNetError
+
+
+def listing(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_file_appears_whole(tmp_path):
+    durable.write_atomic(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert listing(tmp_path) == ["a"]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(KeyError), durable.atomic_file(tmp_path / "a") as stream:
+        stream.write(b"half")
+        raise KeyError
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert listing(tmp_path) == ["a"]
+
+
+def test_a_full_disk_is_told_in_one_line_with_the_space_left(tmp_path):
+    with pytest.raises(AlexNetError, match=r"cannot write .*/a: No space left on device, [\d,]+ MB free there"):
+        with durable.atomic_file(tmp_path / "a"):
+            raise OSError(28, os.strerror(28))
+    assert listing(tmp_path) == []
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(AlexNetError, match=r"cannot write .*no/such: No such file"):
+        durable.write_atomic(tmp_path / "no" / "such", b"")
+
+
+def test_json_is_readable(tmp_path):
+    durable.write_json(tmp_path / "a.json", {"name": "Gänseblümchen"})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"name": "Gänseblümchen"}
+    assert "ä" in (tmp_path / "a.json").read_text()
+
+
+def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path):
+    for content in ("old", "new"):
+        with durable.atomic_folder(tmp_path / "deep" / "store") as folder:
+            (folder / content).write_text(content)
+            assert not (tmp_path / "deep" / "store" / "new").exists()
+    assert listing(tmp_path / "deep") == ["store"]
+    assert listing(tmp_path / "deep" / "store") == ["new"]
+
+
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+def test_a_failed_folder_leaves_the_old_one(tmp_path, error):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "old").touch()
+    with pytest.raises(error), durable.atomic_folder(tmp_path / "store") as folder:
+        (folder / "new").touch()
+        raise error
+    assert listing(tmp_path) == ["store"]
+    assert listing(tmp_path / "store") == ["old"]
+
+
+def test_leftovers_of_killed_writers_are_swept_and_nothing_else(tmp_path):
+    for name in (".a[1].tmp-77", ".a[1].old-77", "a[1]"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    (tmp_path / ".a[1].tmp-78").touch()
+    (tmp_path / ".a1.tmp-77").touch()
+    (tmp_path / ".a[1].lock").touch()
+    durable.sweep_temporaries(tmp_path / "a[1]")
+    assert listing(tmp_path) == [".a1.tmp-77", ".a[1].lock", "a[1]"]
+
+
+def test_digests_are_those_of_hashlib(tmp_path):
+    data = bytes(range(256)) * 5000
+    (tmp_path / "a").write_bytes(data)
+    with open(tmp_path / "a", "rb") as stream:
+        assert durable.digest_of(stream, hashlib.blake2b) == hashlib.blake2b(data).hexdigest()
+    assert durable.file_digest(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+
+
+def test_a_second_holder_of_a_lock_is_refused_with_the_first_ones_process(tmp_path):
+    with durable.lock(tmp_path / "deep" / "lock", "STORE"):
+        with pytest.raises(AlexNetError, match=rf"STORE is in use by another alexnet command .process {os.getpid()}."):
+            with durable.lock(tmp_path / "deep" / "lock", "STORE"):
+                pytest.fail("two holders")
+    with durable.lock(tmp_path / "deep" / "lock", "STORE"):
+        pass
+
+
+def test_a_lock_in_an_impossible_place_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(AlexNetError, match="cannot write"), durable.lock(tmp_path / "file" / "lock", "STORE"):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path):
+    code = "import sys,time; from pathlib import Path; from alexnet.durable import lock\n"
+    code += "with lock(Path(sys.argv[1]), 'it'): print('held', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(AlexNetError, match=str(holder.pid)), durable.lock(tmp_path / "lock", "it"):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    started = time.monotonic()
+    with durable.lock(tmp_path / "lock", "it"):
+        assert time.monotonic() - started < 1

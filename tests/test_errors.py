@@ -1,0 +1,20 @@
+import pytest
+
+from alexnet.errors import AlexNetError, DataError, Diverged, Interrupted, UsageError, did_you_mean
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(AlexNetError, 1), (UsageError, 2), (DataError, 3), (Diverged, 4), (Interrupted, 130)]
+)
+def test_every_error_has_the_exit_code_of_the_design(kind, code):
+    assert kind("why").exit_code == code
+    assert isinstance(kind("why"), AlexNetError)
+    assert str(kind("why")) == "why"
+
+
+def test_a_near_name_is_suggested():
+    assert did_you_mean("singel", ["single", "paper"]) == "did you mean single?"
+
+
+def test_far_names_are_all_listed():
+    assert did_you_mean("zzz", ["single", "paper"]) == "choose from: single, paper"

@@ -1,0 +1,108 @@
+"""Tests of alexnet.report."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alexnet.errors import DataError, UsageError
+from alexnet.report import STYLE, draw, draw_curves, read_log
+
+
+def line(epoch, **changes):
+    entry = {"epoch": epoch, "images_seen": 64 * epoch, "lr": 0.01, "train_loss": 2 / epoch, "train_top1": 0.5}
+    entry |= {"val_loss": 2.5 / epoch, "val_top1": 0.4, "val_top5": None, "images_per_second": 9.0, "seconds": 1.0}
+    return json.dumps(entry | changes) + "\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "first"
+    folder.mkdir()
+    (folder / "log.jsonl").write_text(line(1) + line(2, lr=0.001) + line(3, lr=0.001))
+    return folder
+
+
+def test_log_is_read_by_columns(run):
+    log = read_log(run)
+    assert log.name == "first"
+    assert log["epoch"].tolist() == [1, 2, 3]
+    assert log["lr"].tolist() == [0.01, 0.001, 0.001]
+    assert log["val_loss"].tolist() == [2.5, 1.25, 2.5 / 3]
+
+
+def test_an_unfinished_last_line_is_left_out(run):
+    with (run / "log.jsonl").open("a") as stream:
+        stream.write(line(4)[:30])
+    assert read_log(run)["epoch"].tolist() == [1, 2, 3]
+
+
+def test_an_epoch_that_was_repeated_after_a_resume_counts_once(run):
+    with (run / "log.jsonl").open("a") as stream:
+        stream.write(line(3, train_loss=0.25))
+    log = read_log(run)
+    assert log["epoch"].tolist() == [1, 2, 3]
+    assert log["train_loss"][-1] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no log.jsonl in .*: give the folder of a run"),
+        ("", "no finished epoch"),
+        ("{\n" + line(1), "log.jsonl is damaged"),
+        ("3\n", "log.jsonl is damaged"),
+        ('{"lr": 1}\n', "log.jsonl is damaged"),
+        ("[]\n", "log.jsonl is damaged"),
+        (line(1, lr="fast"), "log.jsonl is damaged"),
+    ],
+)
+def test_a_log_that_cannot_be_drawn_is_one_clear_error(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "log.jsonl").write_text(text)
+    with pytest.raises(DataError, match=message):
+        draw_curves([tmp_path], tmp_path / "curves.png")
+    assert not (tmp_path / "curves.png").exists()
+
+
+def test_curves_of_several_runs_are_one_picture(run, tmp_path):
+    other = tmp_path / "second"
+    other.mkdir()
+    (other / "log.jsonl").write_text(line(1, val_loss=None, val_top1=None))
+    draw_curves([run, other], tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.size == (1600, 780)
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24)}
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)} <= colours  # a colour for each
+
+
+@pytest.mark.parametrize("changes", [{"val_loss": None, "val_top1": None}, {"lr": 0.0}, {"train_loss": None}])
+def test_a_single_epoch_with_gaps_can_be_drawn(tmp_path, changes):
+    (tmp_path / "log.jsonl").write_text(line(1, **changes))
+    draw_curves([tmp_path], tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_drawing_leaves_matplotlibs_settings_alone(run, tmp_path):
+    import matplotlib as mpl
+
+    before = {name: mpl.rcParams[name] for name in STYLE}
+    draw_curves([run], tmp_path / "curves.png")
+    assert {name: mpl.rcParams[name] for name in STYLE} == before
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_without_matplotlib_the_filters_are_drawn_and_the_extra_is_named(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    kernels = np.zeros((4, 3, 5, 5), np.float32)
+    with pytest.raises(UsageError, match=r"curves.png needs matplotlib: pip install 'alexnet\[plot\]'"):
+        draw(run, kernels, 1)
+    assert (run / "filters.png").is_file()
+
+
+def test_a_runs_pictures_lie_in_its_folder(run):
+    paths = draw(run, np.ones((4, 3, 5, 5), np.float32), 2)
+    assert [path.name for path in paths] == ["curves.png", "filters.png"]
+    assert all(path.is_file() and path.parent == run for path in paths)
