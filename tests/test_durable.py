@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import os
@@ -22,19 +23,23 @@ def test_a_file_appears_whole(tmp_path):
     assert listing(tmp_path) == ["a"]
 
 
+def write_half(path, error):
+    with durable.atomic_file(path) as stream:
+        stream.write(b"half")
+        raise error
+
+
 def test_a_failed_write_keeps_the_old_file(tmp_path):
     (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(KeyError), durable.atomic_file(tmp_path / "a") as stream:
-        stream.write(b"half")
-        raise KeyError
+    with pytest.raises(KeyError):
+        write_half(tmp_path / "a", KeyError())
     assert (tmp_path / "a").read_bytes() == b"old"
     assert listing(tmp_path) == ["a"]
 
 
 def test_a_full_disk_is_told_in_one_line_with_the_space_left(tmp_path):
     with pytest.raises(AlexNetError, match=r"cannot write .*/a: No space left on device, [\d,]+ MB free there"):
-        with durable.atomic_file(tmp_path / "a"):
-            raise OSError(28, os.strerror(28))
+        write_half(tmp_path / "a", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert listing(tmp_path) == []
 
 
@@ -60,11 +65,15 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
 def test_a_failed_folder_leaves_the_old_one(tmp_path, error):
+    def fail():
+        with durable.atomic_folder(tmp_path / "store") as folder:
+            (folder / "new").touch()
+            raise error
+
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "old").touch()
-    with pytest.raises(error), durable.atomic_folder(tmp_path / "store") as folder:
-        (folder / "new").touch()
-        raise error
+    with pytest.raises(error):
+        fail()
     assert listing(tmp_path) == ["store"]
     assert listing(tmp_path / "store") == ["old"]
 
@@ -89,11 +98,11 @@ def test_digests_are_those_of_hashlib(tmp_path):
 
 
 def test_a_second_holder_of_a_lock_is_refused_with_the_first_ones_process(tmp_path):
-    with durable.lock(tmp_path / "deep" / "lock", "STORE"):
-        with pytest.raises(AlexNetError, match=rf"STORE is in use by another alexnet command .process {os.getpid()}."):
-            with durable.lock(tmp_path / "deep" / "lock", "STORE"):
-                pytest.fail("two holders")
-    with durable.lock(tmp_path / "deep" / "lock", "STORE"):
+    place = tmp_path / "deep" / "lock"
+    message = rf"STORE is in use by another alexnet command .process {os.getpid()}."
+    with durable.lock(place, "STORE"), pytest.raises(AlexNetError, match=message), durable.lock(place, "STORE"):
+        pytest.fail("two holders")
+    with durable.lock(place, "STORE"):
         pass
 
 

@@ -25,6 +25,9 @@ from alexnet.layers import (
 
 Input = Literal["raw", "deviation", "imagenet"]
 
+# Share of He's deviation that the first layer of `with_he_start` begins with.
+FIRST_LAYER = 0.1
+
 
 @dataclass(frozen=True)
 class Start:
@@ -32,9 +35,9 @@ class Start:
 
     Attributes:
         layer: Name of the layer.
-        weights: `normal` with `deviation`; `he`, normal with deviation √(2 / fan-in); `uniform`, PyTorch's own choice,
-            ±1/√fan-in for weights and biases alike.
-        deviation: Standard deviation for `normal`.
+        weights: `normal` with `deviation`; `he`, normal with `deviation` times √(2 / fan-in); `uniform`, PyTorch's own
+            choice, ±1/√fan-in for weights and biases alike.
+        deviation: Standard deviation for `normal`, its factor for `he`.
         bias: Constant that the biases start at (unused by `uniform`).
     """
 
@@ -143,8 +146,12 @@ class Architecture:
         return replace(self, layers=(*self.layers[:-1], FullyConnected(self.layers[-1].name, classes)))
 
     def with_he_start(self) -> "Architecture":
-        """Give the same network with He-normal weights, zero biases and inputs of unit variance, which go together."""
-        start = tuple(Start(row.layer, "he") for row in self.start)
+        """Give the same network with He-normal weights, zero biases and inputs of unit variance, which go together.
+
+        The first layer begins at a tenth of that: what it learns then shows over its start, which enlarged pictures,
+        smooth as they are, would never wash out.
+        """
+        start = tuple(Start(row.layer, "he", FIRST_LAYER if i == 0 else 1.0) for i, row in enumerate(self.start))
         return replace(self, start=start, input="deviation")
 
     def to_json(self) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Model:
         return torch.from_numpy(np.stack(several)).to(self.trained.device)
 
     def predict(self, pictures: Picture | list[Picture], top: int = 5, crops: int = 1) -> list[list[Guess]]:
-        """Name the best classes of pictures: a list of paths, file contents, uint8 RGB arrays (h, w, 3), or Pillow images.
+        """Name the best classes of pictures: paths, file contents, uint8 RGB arrays (h, w, 3), or Pillow images.
 
         Args:
             pictures: One or several.

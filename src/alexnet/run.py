@@ -142,8 +142,9 @@ def load_weights(network: Network, weights: Mapping[str, Tensor]) -> None:
         odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
         first = odd[0]
         raise DataError(
-            f"these weights are not of {network.architecture.name}: {len(odd)} of {len(wanted)} differ, first {first} (expected "
-            f"{wanted.get(first, 'none')}, found {found.get(first, 'none')}): name the architecture they belong to"
+            f"these weights are not of {network.architecture.name}: {len(odd)} of {len(wanted)} differ, first {first} "
+            f"(expected {wanted.get(first, 'none')}, found {found.get(first, 'none')}): "
+            "name the architecture they belong to"
         )
     network.load_state_dict(weights)
 

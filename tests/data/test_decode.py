@@ -149,7 +149,7 @@ BROKEN = {
     "jpeg 90 %": (JPEG[: len(JPEG) * 9 // 10], ""),
     "png header": (LOSSLESS[:33], ""),
     "png 50 %": (LOSSLESS[: len(LOSSLESS) // 2], ""),
-    "png end": (LOSSLESS[:-20], ""),
+    "png 80 %": (LOSSLESS[: len(LOSSLESS) * 8 // 10], ""),
     "png crc": (LOSSLESS[:60] + bytes([LOSSLESS[60] ^ 1]) + LOSSLESS[61:], ""),
     "png of nothing": (png(0, 5), ""),
     "png 12,000²": (png(12_000, 12_000), "more than 64,000,000"),

@@ -188,7 +188,7 @@ class Server:
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
         monkeypatch.setattr(cifar10, "URL", f"http://127.0.0.1:{self.server.server_port}/x")
-        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
 
     def __enter__(self):
         self.thread.start()
@@ -224,9 +224,9 @@ def test_a_download_into_a_folder_is_made_on_demand(body, tmp_path, monkeypatch,
 @pytest.mark.parametrize("fault", ["other", "short", "long", "cut"])
 def test_a_wrong_download_is_refused_and_not_kept(body, tmp_path, monkeypatch, fault):
     sent = {"other": body[:-1] + b"?", "short": body[:-1], "long": body + b"more", "cut": body[:100]}[fault]
-    with Server(monkeypatch, sent, declared=len(body) if fault == "cut" else None):
-        with pytest.raises(AlexNetError, match=r"put it at .*cifar-10-python.tar.gz"):
-            Cifar10(tmp_path / "new" / "cifar-10-python.tar.gz")
+    server = Server(monkeypatch, sent, declared=len(body) if fault == "cut" else None)
+    with server, pytest.raises(AlexNetError, match=r"put it at .*cifar-10-python.tar.gz"):
+        Cifar10(tmp_path / "new" / "cifar-10-python.tar.gz")
     assert list((tmp_path / "new").iterdir()) == []
 
 

@@ -1,0 +1,179 @@
+"""Each variation changes what it says and nothing else; unknown ones are refused with the nearest known name."""
+
+from dataclasses import replace
+
+import pytest
+
+from alexnet.architectures import CIFAR_18PCT, PAPER, SINGLE
+from alexnet.errors import UsageError
+from alexnet.layers import Activation, Convolution, Dropout, Pool, ResponseNorm
+from alexnet.variations import VARIATIONS, vary
+
+
+def of(architecture, kind):
+    return [layer for layer in architecture.layers if isinstance(layer, kind)]
+
+
+def towers(architecture):
+    return [layer.towers for layer in of(architecture, Convolution)]
+
+
+def sides(architecture):
+    """Sides of the maps that the pools give."""
+    return [row.output[1] for row in architecture.rows() if isinstance(row.layer, Pool)]
+
+
+def same_but_for(architecture, other, kind):
+    """Whether only layers of one kind, and the name, differ."""
+    pairs = zip(architecture.layers, other.layers, strict=True)
+    layers_agree = all(one == two or isinstance(one, kind) for one, two in pairs)
+    return layers_agree and replace(architecture, name="", layers=() if False else other.layers) == replace(
+        other, name=""
+    )
+
+
+def test_one_tower_has_the_parameters_of_single():
+    assert vary(PAPER, "towers=1").parameters == SINGLE.parameters == 62_378_344
+    assert vary(SINGLE, "towers=2").parameters == PAPER.parameters == 60_965_224
+
+
+def test_towers_divide_conv2_conv4_and_conv5():
+    assert towers(vary(SINGLE, "towers=2")) == [1, 2, 1, 2, 2]
+    assert towers(vary(PAPER, "towers=4")) == [1, 4, 1, 4, 4]
+    assert towers(vary(PAPER, "towers=1", "towers=2")) == towers(PAPER)
+    assert same_but_for(PAPER, vary(PAPER, "towers=4"), Convolution)
+
+
+def test_towers_take_norms_that_stop_at_their_borders_with_them():
+    norms = of(vary(PAPER, "response_norm_within=tower", "towers=4"), ResponseNorm)
+    assert [norm.towers for norm in norms] == [4, 4]
+    assert [norm.towers for norm in of(vary(PAPER, "towers=4"), ResponseNorm)] == [1, 1]
+
+
+def test_without_communication_conv3_keeps_to_its_tower_too():
+    off = vary(PAPER, "communication=off")
+    assert towers(off) == [1, 2, 2, 2, 2]
+    assert PAPER.parameters - off.parameters == 384 * 128 * 9
+    assert towers(vary(off, "communication=on")) == towers(PAPER)
+
+
+def test_response_norm_off_leaves_it_out():
+    off = vary(PAPER, "response_norm=off")
+    assert off.layers == tuple(layer for layer in PAPER.layers if not isinstance(layer, ResponseNorm))
+    assert off.parameters == PAPER.parameters
+
+
+@pytest.mark.parametrize(
+    ("change", "attribute", "value"),
+    [
+        ("response_norm=map", "over", "map"),
+        ("response_norm=maps", "over", "maps"),
+        ("response_norm_alpha=divided", "divide_alpha", True),
+        ("response_norm_alpha=printed", "divide_alpha", False),
+        ("response_norm_within=tower", "towers", 2),
+        ("response_norm_within=layer", "towers", 1),
+        ("response_norm_k=1", "k", 1.0),
+        ("response_norm_k=0.5", "k", 0.5),
+    ],
+)
+@pytest.mark.parametrize("start", [PAPER, CIFAR_18PCT], ids=lambda start: start.name)
+def test_each_choice_of_response_norm_changes_alone(start, change, attribute, value):
+    changed = vary(start, change)
+    norms = [layer for layer in start.layers if isinstance(layer, ResponseNorm)]
+    assert of(changed, ResponseNorm) == [replace(norm, **{attribute: value}) for norm in norms]
+    assert same_but_for(start, changed, ResponseNorm)
+
+
+def test_plain_pooling_keeps_the_sides_of_the_maps():
+    plain = vary(PAPER, "pool=plain")
+    assert {(pool.kernel, pool.stride) for pool in of(plain, Pool)} == {(2, 2)}
+    assert sides(plain) == sides(PAPER) == [27, 13, 6]
+    assert plain.parameters == PAPER.parameters
+    assert sides(vary(CIFAR_18PCT, "pool=plain")) == sides(CIFAR_18PCT) == [16, 8, 4]
+    assert vary(plain, "pool=overlapping").layers == PAPER.layers
+
+
+def test_activation_and_dropout():
+    assert {layer.kind for layer in of(vary(PAPER, "activation=tanh"), Activation)} == {"tanh"}
+    assert vary(PAPER, "activation=tanh", "activation=relu").layers == PAPER.layers
+    assert of(vary(PAPER, "dropout=off"), Dropout) == []
+    assert {layer.kind for layer in of(vary(PAPER, "dropout=inverted"), Dropout)} == {"inverted"}
+    assert {layer.kind for layer in of(vary(SINGLE, "dropout=mask"), Dropout)} == {"mask"}
+    for probability in ("0.3", "0", "0.99", "3e-1"):
+        dropouts = of(vary(PAPER, f"dropout={probability}"), Dropout)
+        assert [layer.probability for layer in dropouts] == [float(probability)] * 2
+
+
+def test_a_layer_left_out_takes_activation_and_dropout_with_it():
+    for name, gone in {"conv3": {"conv3", "relu3"}, "fc7": {"fc7", "relu7", "dropout7"}}.items():
+        less = vary(PAPER, f"without={name}")
+        assert {layer.name for layer in PAPER.layers} - {layer.name for layer in less.layers} == gone
+        assert [row.layer for row in less.start] == [row.layer for row in PAPER.start if row.layer != name]
+    # conv5 goes from 384 to 256 maps, so that fc6 then sees half as many again.
+    assert vary(PAPER, "without=conv5").rows()[-7].parameters == 4096 * (384 * 36 + 1)
+    assert "pool5" in [layer.name for layer in vary(PAPER, "without=conv5").layers]
+
+
+def test_size_classes_and_input():
+    assert vary(PAPER, "classes=10").classes == 10
+    assert vary(SINGLE, "side=67").input_side == 67
+    assert vary(SINGLE, "side=67").parameters == SINGLE.parameters
+    he = PAPER.with_he_start()
+    assert vary(he, "input=imagenet").input == "imagenet"
+    assert vary(he, "input=raw").input == "raw"
+    with pytest.raises(UsageError, match=r"conv1 needs raw pixels, but input is deviation"):
+        vary(PAPER, "input=deviation")
+
+
+def test_the_name_tells_the_variations_and_the_order_is_kept():
+    assert vary(PAPER).name == "paper"
+    assert vary(PAPER, "towers=1", "classes=10").name == "paper towers=1 classes=10"
+    assert vary(PAPER, "classes=10", "classes=20").classes == 20
+    assert PAPER.name == "paper"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("tower=2", "cannot vary tower=2: write KEY=VALUE; did you mean towers?"),
+        ("towers", "cannot vary towers: write KEY=VALUE"),
+        ("towers=", "write KEY=VALUE"),
+        ("=2", "write KEY=VALUE; choose from: towers, communication"),
+        ("colour=red", "choose from: towers"),
+        ("response_norm=ofF", "response_norm=ofF is not known: did you mean off?"),
+        ("response_norm_alpha=print", "response_norm_alpha=print is not known: did you mean printed?"),
+        ("response_norm_within=towers", "did you mean tower?"),
+        ("communication=none", "communication=none is not known: did you mean on?"),
+        ("pool=overlap", "pool=overlap is not known: did you mean overlapping?"),
+        ("activation=gelu", "activation=gelu is not known: did you mean relu?"),
+        ("activation=sigmoid", "choose from: relu, tanh"),
+        ("dropout=invert", "dropout=invert is not known: did you mean inverted?"),
+        ("dropout=1", "dropout=1 is not a number from 0 to 0.99"),
+        ("dropout=-0.5", "dropout=-0.5 is not a number from 0 to 0.99"),
+        ("dropout=nan", "dropout=nan is not known"),
+        ("without=conv6", "without=conv6 is not known: did you mean conv5?"),
+        ("without=fc8", "without=fc8 is not known: did you mean fc7?"),
+        ("without=pool1", "without=pool1 is not known"),
+        ("towers=0", "towers=0 is not a number from 1 to 64"),
+        ("towers=1.5", "towers=1.5 is not a whole number"),
+        ("towers=two", "towers=two is not a number from 1 to 64"),
+        ("towers=5", "conv2: 5 towers do not divide its 96 input maps: choose a multiple of 5"),
+        ("response_norm_k=0", "response_norm_k=0 is not a number from 1e-06 to 1e+06"),
+        ("response_norm_k=nan", "response_norm_k=nan is not a number"),
+        ("classes=0", "classes=0 is not a number from 1 to"),
+        ("side=32", "conv2 is 5 wide" if False else "pool2 is 3 wide, but its padded input is only"),
+        ("side=5", "conv1 is 11 wide, but its padded input is only 8: enlarge the input"),
+        ("input=normalised", "input=normalised is not known"),
+        ("input=image", "did you mean imagenet?"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused(change, message):
+    with pytest.raises(UsageError) as caught:
+        vary(PAPER, change)
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_every_key_says_what_it_does():
+    described = {key for key, change in VARIATIONS.items() if change.__doc__}
+    assert set(VARIATIONS) - described <= {"classes", "side"}
