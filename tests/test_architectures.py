@@ -1,4 +1,4 @@
-"""The named networks have the numbers of the paper and of the write-ups, and descriptions that make none are refused."""
+"""The named networks have the numbers of the paper and the write-ups; what describes no network is refused."""
 
 import json
 import math

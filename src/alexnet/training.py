@@ -220,6 +220,12 @@ def refuse_mismatch(store: Store, recipe: Recipe) -> None:
         raise UsageError(f"{few}, fewer than a batch of {recipe.batch_size}: lower --batch-size")
 
 
+def resolve(architecture: Architecture, recipe: Recipe, store: Store) -> Architecture:
+    """Give the network that is trained: with the store's number of classes, and the recipe's start."""
+    architecture = architecture.with_classes(len(store.classes))
+    return architecture.with_he_start() if recipe.start == "he" else architecture
+
+
 def train(
     store: Store | Path | str, architecture: Architecture, recipe: Recipe, path: Path | str, device: str = "cpu"
 ) -> Run:
@@ -238,8 +244,7 @@ def train(
         Interrupted: After Ctrl-C.
     """
     store = store if isinstance(store, Store) else Store(Path(store))
-    architecture = architecture.with_classes(len(store.classes))
-    architecture = architecture.with_he_start() if recipe.start == "he" else architecture
+    architecture = resolve(architecture, recipe, store)
     refuse_mismatch(store, recipe)
     learner = Learner(store, architecture, recipe, torch.device(device))
     run = Run.create(Path(path), architecture, recipe, store)

@@ -12,8 +12,14 @@ from pathlib import Path
 
 import torch
 
+from alexnet.architectures import Architecture
+from alexnet.data.store import Store
 from alexnet.durable import write_json
+from alexnet.errors import UsageError
+from alexnet.progress import say
+from alexnet.recipe import Recipe
 from alexnet.run import Run
+from alexnet.training import resolve, resume, train
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,22 @@ def commit() -> str:
 
     name = git("rev-parse", "HEAD")
     return (name + ("+" if git("status", "--porcelain", "--", ".") else "")) if name else "unknown"
+
+
+def finished_run(store: Store, architecture: Architecture, recipe: Recipe, path: Path) -> Run:
+    """Train, or go on with what an earlier call began.
+
+    Raises:
+        UsageError: If the folder holds the run of another network or recipe.
+    """
+    say(f"{path.name}: {architecture.name}, {recipe.epochs} epochs of {len(store.splits['train']):,} images")
+    if not (path / "latest.json").exists():
+        shutil.rmtree(path, ignore_errors=True)
+        return train(store, architecture, recipe, path)
+    run = Run(path)
+    if (run.recipe, run.architecture) != (recipe, resolve(architecture, recipe, store)):
+        raise UsageError(f"{path} holds the run of another network or recipe: remove it, or choose another --work")
+    return resume(path)
 
 
 def keep(

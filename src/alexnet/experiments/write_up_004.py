@@ -10,17 +10,13 @@ from pathlib import Path
 
 from alexnet.architectures import SINGLE, Architecture, Start
 from alexnet.data.preparation import prepare
-from alexnet.data.store import Store
 from alexnet.evaluation import evaluate
-from alexnet.experiments.evidence import Row, keep, table
+from alexnet.experiments.evidence import Row, finished_run, keep, table
 from alexnet.filters import conv1_kernels, draw_filters
 from alexnet.layers import Convolution, Dropout, Layer
 from alexnet.paper import Metric, printed
-from alexnet.progress import say
 from alexnet.recipe import FAST, Recipe
 from alexnet.report import draw_curves
-from alexnet.run import Run
-from alexnet.training import resume, train
 
 SEED = 0
 TRAINING, SCORED = 5_000, 1_000
@@ -58,12 +54,6 @@ def as_written() -> tuple[Architecture, Recipe]:
 def ours() -> tuple[Architecture, Recipe]:
     """Give what learns: the recipe `fast`, for the same number of epochs."""
     return SINGLE, FAST.with_changes(epochs=EPOCHS, seed=SEED)
-
-
-def finished_run(store: Store, architecture: Architecture, recipe: Recipe, path: Path) -> Run:
-    """Train, or go on with what an earlier call began."""
-    say(f"{path.name}: {architecture.name}, {recipe.epochs} epochs of {len(store.splits['train']):,} images")
-    return resume(path) if (path / "latest.json").exists() else train(store, architecture, recipe, path)
 
 
 def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
