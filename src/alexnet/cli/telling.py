@@ -140,7 +140,7 @@ def run_reproduce(options: Options) -> None:
 
     if not options.name:
         for name, text in EXPERIMENTS.items():
-            print(f"{name:14} {text}")
+            print(f"{name:18} {text}")
         return
     run_experiment(
         options.name, Path(options.data) if options.data else None, options.work, options.results, options.quick

@@ -6,6 +6,7 @@ from alexnet.errors import UsageError, did_you_mean
 
 # What `alexnet reproduce` lists; the module is the name with underscores.
 EXPERIMENTS = {
+    "cifar-18pct": "cuda-convnet's small network on the whole of CIFAR-10, in minutes",
     "write-up-004": "5,000 CIFAR-10 images, 10 epochs: as written (plateau, 26.7 %), and ours",
     "write-up-004-steps": "the same, one change after another, on small views",
 }
@@ -24,9 +25,13 @@ def run_experiment(name: str, data: Path | None, work: Path, results: Path, quic
     Raises:
         UsageError: If there is no such experiment, or its data is not given.
     """
-    from alexnet.experiments import write_up_004, write_up_004_steps
+    from alexnet.experiments import cifar_18pct, write_up_004, write_up_004_steps
 
-    runners = {"write-up-004": write_up_004.reproduce, "write-up-004-steps": write_up_004_steps.reproduce}
+    runners = {
+        "cifar-18pct": cifar_18pct.reproduce,
+        "write-up-004": write_up_004.reproduce,
+        "write-up-004-steps": write_up_004_steps.reproduce,
+    }
     if name not in runners:
         raise UsageError(f"unknown experiment {name}: {did_you_mean(name, EXPERIMENTS)}")
     if data is None:
