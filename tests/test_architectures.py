@@ -10,6 +10,7 @@ from alexnet import paper
 from alexnet.architectures import (
     ARCHITECTURES,
     CIFAR_18PCT,
+    FIRST_LAYER,
     PAPER,
     PRINTED_START,
     SINGLE,
@@ -161,6 +162,7 @@ def test_another_number_of_classes_changes_the_last_layer_only():
 def test_he_start_changes_weights_biases_and_input_together():
     he = PAPER.with_he_start()
     assert {(row.weights, row.bias) for row in he.start} == {("he", 0.0)}
+    assert [row.gain for row in he.start] == [FIRST_LAYER, 1, 1, 1, 1, 1, 1, 1]
     assert (he.input, he.layers) == ("deviation", PAPER.layers)
     assert [row.layer for row in he.start] == [row.layer for row in PAPER.start]
 

@@ -170,3 +170,10 @@ def test_what_cannot_be_varied_is_refused(change, message):
         vary(PAPER, change)
     assert message in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_variation_that_finds_nothing_to_change_is_refused():
+    with pytest.raises(UsageError, match="cifar-18pct has no Dropout to vary: leave this --vary out"):
+        vary(CIFAR_18PCT, "dropout=mask")
+    with pytest.raises(UsageError, match="has no ResponseNorm to vary"):
+        vary(PAPER, "response_norm=off", "response_norm=maps")

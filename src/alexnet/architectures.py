@@ -35,15 +35,17 @@ class Start:
 
     Attributes:
         layer: Name of the layer.
-        weights: `normal` with `deviation`; `he`, normal with `deviation` times √(2 / fan-in); `uniform`, PyTorch's own
+        weights: `normal` with `deviation`; `he`, normal with `gain` times √(2 / fan-in); `uniform`, PyTorch's own
             choice, ±1/√fan-in for weights and biases alike.
-        deviation: Standard deviation for `normal`, its factor for `he`.
+        deviation: Standard deviation for `normal`.
+        gain: Factor of He's deviation for `he`.
         bias: Constant that the biases start at (unused by `uniform`).
     """
 
     layer: str
     weights: Literal["normal", "he", "uniform"] = "normal"
     deviation: float = 0.01
+    gain: float = 1.0
     bias: float = 0.0
 
 
@@ -151,7 +153,7 @@ class Architecture:
         The first layer begins at a tenth of that: what it learns then shows over its start, which enlarged pictures,
         smooth as they are, would never wash out.
         """
-        start = tuple(Start(row.layer, "he", FIRST_LAYER if i == 0 else 1.0) for i, row in enumerate(self.start))
+        start = tuple(Start(row.layer, "he", gain=FIRST_LAYER if i == 0 else 1.0) for i, row in enumerate(self.start))
         return replace(self, start=start, input="deviation")
 
     def to_json(self) -> dict[str, Any]:

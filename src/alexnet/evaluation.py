@@ -76,11 +76,17 @@ def evaluate(
         progress: Called with the number of pictures of each batch.
 
     Raises:
-        UsageError: If the networks know different classes, or `crops` is none of 1, 2, 10.
+        UsageError: If the networks know different classes, the pictures are of another size than theirs, or `crops` is
+            none of 1, 2, 10.
     """
     crop_places(crops, 0)
     if any(other.classes != trained[0].classes for other in trained):
         raise UsageError("these runs know different classes: average runs of the same classes only")
+    if odd := {one.view.stored_side for one in trained} - {split.side}:
+        raise UsageError(
+            f"{split.name} has pictures of {split.side} pixels, the network learned from {min(odd)}: "
+            f"prepare them with --side {min(odd)}"
+        )
     begun = time.perf_counter()
     known = len(trained[0].classes)
     first = fifth = loss = 0.0

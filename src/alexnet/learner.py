@@ -4,6 +4,8 @@ A position in training is two integers, epoch and batch: the order of pictures a
 functions of them, so a run that was stopped goes on as if it had not been.
 """
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,13 +87,19 @@ class Learner:
         """The split measured after each epoch: `val`, or `test` where there is none."""
         return self.store.splits["val" if "val" in self.store.splits else "test"]
 
-    def validate(self) -> Evaluation:
+    def rate(self, batch: int) -> float:
+        """Give the learning rate of an update of the epoch that runs."""
+        return self.schedule.rate(self.epoch + (batch + 0.5) / self.updates_per_epoch)
+
+    def largest_weight(self) -> Tensor:
+        """Give the largest weight or bias, NaN if one is."""
+        return torch.stack([parameter.detach().abs().max() for parameter in self.network.parameters()]).max()
+
+    def validate(self, progress: Callable[[int], None] = lambda images: None) -> Evaluation:
         """Measure the network (with averaged weights, where the recipe has them) on the watched split."""
         trained = Trained(self.network, self.view, self.store.classes, self.recipe)
-        if self.average is None:
-            return evaluate([trained], self.watched)
-        with self.average.applied_to(self.network):
-            return evaluate([trained], self.watched)
+        with self.average.applied_to(self.network) if self.average else nullcontext():
+            return evaluate([trained], self.watched, progress=progress)
 
     def checkpoint(self, whole: bool = True) -> Checkpoint:
         """Give the state; without what only training needs if not `whole`."""
@@ -139,11 +147,16 @@ class Learner:
         """Take up a whole checkpoint of the same architecture and recipe.
 
         Raises:
-            DataError: If it belongs to another architecture or holds no training state.
+            DataError: If it belongs to another architecture or recipe, or holds no training state.
         """
         facts, state = checkpoint.facts, checkpoint.part("optimizer")
         if "schedule" not in facts:
             raise DataError("this checkpoint holds weights only: resume from one in the run's checkpoints folder")
+        if facts["recipe"] != self.recipe.to_json():
+            odd = [name for name, value in self.recipe.to_json().items() if facts["recipe"].get(name) != value]
+            raise DataError(
+                f"the checkpoint was trained by another recipe ({', '.join(odd)}): put recipe.json back as it was"
+            )
         load_weights(self.network, checkpoint.part("network"))
         groups = self.optimizer.state_dict()["param_groups"]
         by_number: dict[int, dict[str, Tensor]] = {}

@@ -1,6 +1,5 @@
 """Use a trained network: `load` a run, then `predict` pictures or take their `features`."""
 
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,8 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from alexnet.data.decode import decode, fit
-from alexnet.errors import AlexNetError, DataError
+from alexnet.data.decode import UnreadablePicture, decode, decode_file, decode_image, fit
+from alexnet.errors import DataError, UsageError
 from alexnet.evaluation import probabilities
 from alexnet.nn.network import Network, arithmetic
 from alexnet.run import Checkpoint, Run, Trained
@@ -50,23 +49,16 @@ class Model:
         Raises:
             DataError: If it cannot be read as a picture.
         """
-        side = len(self.trained.view.statistics.mean_image)
-        if isinstance(picture, np.ndarray):
-            return fit(picture, side)
-        if isinstance(picture, Image.Image):
-            buffer = io.BytesIO()
-            picture.save(buffer, "png")
-            picture = buffer.getvalue()
-        if isinstance(picture, bytes):
-            return fit(decode(picture), side)
         try:
-            data = Path(picture).read_bytes()
-        except OSError as error:
-            raise DataError(f"{picture} cannot be read ({error.strerror}): give the path of a picture") from error
-        return fit(decode(data), side)
+            return fit(pixels(picture), self.trained.view.stored_side)
+        except UnreadablePicture as error:
+            name = picture if isinstance(picture, str | Path) else f"a picture given as {type(picture).__name__}"
+            raise DataError(f"{name}: {error}") from error
 
     def _batch(self, pictures: Picture | list[Picture]) -> UInt8[Tensor, "n side side 3"]:
         several = [self.stored(picture) for picture in (pictures if isinstance(pictures, list) else [pictures])]
+        if not several:
+            raise UsageError("there is no picture: give one, or a list that holds some")
         return torch.from_numpy(np.stack(several)).to(self.trained.device)
 
     def predict(self, pictures: Picture | list[Picture], top: int = 5, crops: int = 1) -> list[list[Guess]]:
@@ -79,7 +71,10 @@ class Model:
 
         Raises:
             DataError: If a picture cannot be read.
+            UsageError: If there is none, or `top` or `crops` is out of range.
         """
+        if top < 1:
+            raise UsageError(f"top={top} shows nothing: give 1 or more")
         shares = probabilities(self.trained, self._batch(pictures), crops)
         best = shares.topk(min(top, len(self.classes)))
         rows = zip(best.values.tolist(), best.indices.tolist(), strict=True)
@@ -91,6 +86,21 @@ class Model:
         (view,) = self.trained.view.test(self._batch(pictures), 1)
         with arithmetic(self.trained.device, self.trained.recipe.precision):
             return {name: tensor.float() for name, tensor in self.network.features(view).items()}
+
+
+def pixels(picture: Picture) -> UInt8[np.ndarray, "h w 3"]:
+    """Give a picture's pixels, however it is given.
+
+    Raises:
+        UnreadablePicture: With the reason.
+    """
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+            raise UnreadablePicture(f"{picture.dtype} of shape {picture.shape}, but uint8 of (h, w, 3) is wanted")
+        return picture
+    if isinstance(picture, Image.Image):
+        return decode_image(picture)
+    return decode(picture) if isinstance(picture, bytes) else decode_file(Path(picture))
 
 
 def load(run: Path | str, device: str = "cpu") -> Model:
@@ -114,7 +124,7 @@ def predict(
     for file in map(Path, files):
         try:
             waiting.append((file, model.stored(file)))
-        except AlexNetError as error:
+        except DataError as error:
             yield from _answer(model, waiting, top)
             waiting = []
             yield file, str(error)

@@ -8,11 +8,14 @@ from tqdm import tqdm
 
 # Seconds between plain lines where there is no terminal.
 LINE_EVERY = 15.0
+# Seconds between new figures on a bar; to read them from an accelerator makes it wait.
+FIGURES_EVERY = 0.2
 
 
 def say(text: str) -> None:
     """Write a line for people, above a bar if there is one."""
-    tqdm.write(text, file=sys.stderr)
+    if sys.stderr is not None:  # closed by whoever started this
+        tqdm.write(text, file=sys.stderr)
 
 
 def duration(seconds: float) -> str:
@@ -25,23 +28,22 @@ def duration(seconds: float) -> str:
 class Progress:
     """How far a piece of work is, with its rate and the time left; a context manager."""
 
-    def __init__(self, what: str, total: int | None, unit: str = "images") -> None:
+    def __init__(self, what: str, total: int | None, unit: str = "images", done: int = 0) -> None:
         """Begin.
 
         Args:
             what: The work, in a word or two.
             total: How many units there are; None if nobody knows yet.
             unit: What is counted.
+            done: How many of them were done before.
         """
         self.what, self.total, self.unit = what, total, unit
-        self.done, self.begun = 0, time.monotonic()
-        self.last_line = self.begun
-        terminal = sys.stderr.isatty()
-        self.bar = (
-            tqdm(total=total, desc=what, unit=f" {unit}", file=sys.stderr, leave=False, dynamic_ncols=True)
-            if terminal
-            else None
-        )
+        self.done, self.done_before = done, done
+        self.begun = self.last_shown = time.monotonic()
+        self.bar = None
+        if sys.stderr is not None and sys.stderr.isatty():
+            form = {"desc": what, "unit": f" {unit}", "leave": False, "dynamic_ncols": True}
+            self.bar = tqdm(total=total, initial=done, file=sys.stderr, **form)
 
     def __enter__(self) -> "Progress":
         return self
@@ -53,18 +55,20 @@ class Progress:
             self.bar.close()
 
     def due(self) -> bool:
-        """Whether a line would be shown now; costly figures can wait for it."""
-        return self.bar is not None or time.monotonic() - self.last_line >= LINE_EVERY
+        """Whether figures would be shown now; costly ones can wait for it."""
+        return time.monotonic() - self.last_shown >= (LINE_EVERY if self.bar is None else FIGURES_EVERY)
 
     def advance(self, units: int, figures: str = "") -> None:
         """Count finished units and show the figures beside them."""
         self.done += units
         if self.bar is not None:
-            self.bar.set_postfix_str(figures, refresh=False)
+            if figures:
+                self.last_shown = time.monotonic()
+                self.bar.set_postfix_str(figures, refresh=False)
             self.bar.update(units)
         elif self.due():
-            self.last_line = time.monotonic()
-            rate = self.done / max(self.last_line - self.begun, 1e-9)
+            self.last_shown = time.monotonic()
+            rate = (self.done - self.done_before) / max(self.last_shown - self.begun, 1e-9)
             left = (
                 f" of {self.total:,}, {duration((self.total - self.done) / rate)} left" if self.total and rate else ""
             )

@@ -22,7 +22,7 @@ from torch import Tensor
 from alexnet.architectures import Architecture
 from alexnet.data.augment import View
 from alexnet.data.store import Statistics, Store
-from alexnet.durable import write_atomic, write_json
+from alexnet.durable import write_atomic, write_error, write_json
 from alexnet.errors import DataError, UsageError
 from alexnet.nn.network import Network, placed
 from alexnet.recipe import Recipe
@@ -57,9 +57,10 @@ class Checkpoint:
         """
         try:
             with safe_open(path, "pt", device=str(device)) as file:
-                facts = json.loads((file.metadata() or {}).get("alexnet", "{}"))
-                if facts.get("format") != FORMAT:
-                    found = facts.get("format")
+                facts = json.loads((file.metadata() or {}).get("alexnet", "null"))
+                if not isinstance(facts, dict):
+                    raise DataError(f"{path} is no checkpoint of alexnet: give one that alexnet train wrote")
+                if (found := facts.get("format")) != FORMAT:
                     raise DataError(f"{path} is of format {found}, not {FORMAT}: use the alexnet that wrote it")
                 return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118
         except FileNotFoundError as error:
@@ -119,13 +120,16 @@ class Trained:
         Raises:
             DataError: If the weights do not belong to the architecture that the checkpoint names.
         """
-        architecture = Architecture.from_json(checkpoint.facts["architecture"])
-        recipe = Recipe.from_json(checkpoint.facts["recipe"])
+        try:
+            architecture = Architecture.from_json(checkpoint.facts["architecture"])
+            recipe = Recipe.from_json(checkpoint.facts["recipe"])
+            statistics = Statistics(
+                **{name: tensor.cpu().numpy() for name, tensor in checkpoint.part("statistics").items()}
+            )
+        except (KeyError, TypeError, UsageError) as error:
+            raise DataError(f"the checkpoint does not say what it belongs to ({error}): use another one") from error
         network = Network(architecture)
         load_weights(network, checkpoint.part("average") or checkpoint.part("network"))
-        statistics = Statistics(
-            **{name: tensor.cpu().numpy() for name, tensor in checkpoint.part("statistics").items()}
-        )
         view = View(architecture, statistics, recipe.view_side, device)
         return Trained(placed(network, device).eval(), view, checkpoint.facts["classes"], recipe)
 
@@ -177,16 +181,23 @@ class Run:
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UsageError(f"{path} exists already: resume it with `alexnet resume {path}`, or choose another --run")
-        (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        try:
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
         write_json(path / "recipe.json", recipe.to_json())
         write_json(path / "classes.json", store.classes)
         write_json(path / "store.json", {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side})
         write_json(path / "architecture.json", architecture.to_json())
         return Run(path)
 
-    def _json(self, name: str) -> Any:
+    def _json(self, name: str, *keys: str) -> dict[str, Any]:
+        """Read one of the folder's JSON files, which must hold these keys."""
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
+            value = json.loads((self.path / name).read_text(encoding="utf-8"))
+            if not isinstance(value, dict) or (missing := [key for key in keys if key not in value]):
+                raise ValueError(f"it lacks {', '.join(missing)}" if isinstance(value, dict) else "it holds no fields")
+            return value
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path / name} cannot be read ({error}): restore it, or train again") from error
 
@@ -206,11 +217,9 @@ class Run:
         Raises:
             DataError: If it is gone or another one lies in its place.
         """
-        facts = self._json("store.json")
+        facts = self._json("store.json", "path", "digest")
         if not Path(facts["path"]).is_dir():
-            raise DataError(
-                f"{self.path} learned from {facts['path']}, which is gone: prepare it again there, or give --store"
-            )
+            raise DataError(f"{self.path} learned from {facts['path']}, which is gone: prepare it again there")
         store = Store(Path(facts["path"]))
         if store.digest != facts["digest"]:
             raise DataError(
@@ -233,9 +242,15 @@ class Run:
         path = folder / f"{images_seen}.safetensors"
         checkpoint.write(path)
         write_json(self.path / "latest.json", {"checkpoint": f"checkpoints/{path.name}", "images_seen": images_seen})
-        for old in sorted(folder.glob("*.safetensors"), key=lambda file: int(file.stem))[:-KEPT]:
+        others = sorted({*folder.glob("*.safetensors")} - {path}, key=lambda file: int(file.stem))
+        for old in others[: 1 - KEPT]:
             old.unlink()
         return path
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether one was saved."""
+        return (self.path / "latest.json").is_file()
 
     def latest(self) -> Path:
         """Find the newest checkpoint.
@@ -243,9 +258,9 @@ class Run:
         Raises:
             DataError: If none was saved yet.
         """
-        if not (self.path / "latest.json").is_file():
-            raise DataError(f"{self.path} has no checkpoint yet: train it first")
-        return self.path / self._json("latest.json")["checkpoint"]
+        if not self.has_checkpoint:
+            raise DataError(f"{self.path} has no checkpoint yet: go on with `alexnet resume {self.path}`")
+        return self.path / self._json("latest.json", "checkpoint")["checkpoint"]
 
     def trained(self, device: torch.device | str = "cpu") -> Trained:
         """Load the best network of the run: `best.safetensors`, or the newest checkpoint before that exists."""

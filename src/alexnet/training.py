@@ -2,11 +2,13 @@
 
 import math
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,16 +30,25 @@ from alexnet.run import Checkpoint, Run
 STUCK_WITHIN = 0.005
 
 
+class Stopped(Exception):
+    """A signal asked to stop, and nothing is in the middle of a change."""
+
+
 @dataclass
 class Stop:
     """Whether a signal asked to stop, and which."""
 
     signal: int | None = None
 
+    def check(self) -> None:
+        """Stop here if asked to."""
+        if self.signal is not None:
+            raise Stopped
+
 
 @contextmanager
-def stop_at_signals() -> Iterator[Stop]:
-    """Let the first Ctrl-C or SIGTERM ask the loop to stop between two updates; a second Ctrl-C ends at once."""
+def stop_at_signals(learner: Learner, run: Run) -> Iterator[Stop]:
+    """Let the first Ctrl-C or SIGTERM ask to stop at the next `check`, and save then; a second one ends at once."""
     stop = Stop()
 
     def ask(number: int, frame: object) -> None:
@@ -45,9 +56,13 @@ def stop_at_signals() -> Iterator[Stop]:
             raise KeyboardInterrupt
         stop.signal = number
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Python lets only the main thread have a say in signals.
+    heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield stop
+    except Stopped:
+        save_and_leave(learner, run, stop.signal or signal.SIGINT)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -98,15 +113,15 @@ def learn(learner: Learner, run: Run) -> None:
         recipe.stuck_after,
         updates=learner.epoch * learner.updates_per_epoch + learner.batch,
     )
-    with stop_at_signals() as stop:
+    with stop_at_signals(learner, run) as stop:
         while not learner.finished:
             begun = time.perf_counter() - learner.tally.seconds
             sequence = order(len(split), recipe.seed, learner.epoch)
             if learner.batch == 0:
                 torch.manual_seed(Chance(recipe.seed, learner.epoch, sequence[:1]).bits("layers")[0, 0] >> 1)
             network.train()
-            with Progress(f"epoch {learner.epoch + 1}/{recipe.epochs}", len(sequence)) as progress:
-                progress.done = learner.tally.images
+            what = f"epoch {learner.epoch + 1}/{recipe.epochs}"
+            with Progress(what, len(sequence), done=learner.tally.images) as progress:
                 for batch in batches(split, sequence[learner.batch * recipe.batch_size :], recipe.batch_size, device):
                     # Forward and backward.
                     pictures = learner.view.train(
@@ -115,14 +130,11 @@ def learn(learner: Learner, run: Run) -> None:
                     with arithmetic(device, recipe.precision):
                         scores = network(pictures)
                     loss = F.cross_entropy(scores.float(), batch.labels, label_smoothing=recipe.label_smoothing)
-                    refuse_divergence(loss, learner, run)
+                    refuse_divergence("loss", loss, learner, run)
                     loss.backward()
 
                     # Update, at the rate of this place in training.
-                    set_rate(
-                        learner.optimizer,
-                        learner.schedule.rate(learner.epoch + (learner.batch + 0.5) / learner.updates_per_epoch),
-                    )
+                    set_rate(learner.optimizer, learner.rate(learner.batch))
                     learner.optimizer.step()
                     learner.optimizer.zero_grad(set_to_none=True)
                     if learner.average is not None:
@@ -136,13 +148,10 @@ def learn(learner: Learner, run: Run) -> None:
                     progress.advance(len(batch.labels), figures(learner.tally) if progress.due() else "")
                     if watch.update(loss):
                         say(f"warning: the loss is still ln({watch.classes}): {likely_cause(learner)}")
-                    if stop.signal is not None:
-                        save_and_leave(learner, run, stop.signal)
+                    stop.check()
 
             # After each pass: measure, perhaps lower the rate, save.
-            finish_epoch(learner, run)
-            if stop.signal is not None and not learner.finished:
-                save_and_leave(learner, run, stop.signal)
+            finish_epoch(learner, run, stop)
 
 
 def figures(tally: Tally) -> str:
@@ -151,26 +160,33 @@ def figures(tally: Tally) -> str:
     return f"loss {loss:.3f} · top-1 {top1:.1%}"
 
 
-def refuse_divergence(loss: Tensor, learner: Learner, run: Run) -> None:
-    """Stop before an update from a loss that is not finite."""
-    if torch.isfinite(loss):
+def refuse_divergence(what: str, value: Tensor, learner: Learner, run: Run) -> None:
+    """Stop, before anything is made of it, at a loss or a weight that is not finite."""
+    if torch.isfinite(value):
         return
-    rate = learner.optimizer.param_groups[0]["lr"]
-    saved = (run.path / "latest.json").exists()
-    kept = f"the last good checkpoint is {run.latest()}" if saved else "no checkpoint was saved yet"
+    kept = f"the last good checkpoint is {run.latest()}" if run.has_checkpoint else "no checkpoint was saved yet"
     raise Diverged(
-        f"the loss is {loss.item()} in epoch {learner.epoch + 1}, update {learner.batch + 1}, at rate {rate:.3g}; "
-        f"{kept}; train again with --lr {learner.recipe.lr / 10:g} or a longer --warmup-epochs"
+        f"the {what} is {value.item()} in epoch {learner.epoch + 1} after {learner.batch} updates, at rate "
+        f"{learner.rate(learner.batch):.3g}; {kept}; train again with --lr {learner.recipe.lr / 10:g} or a longer "
+        "--warmup-epochs"
     )
 
 
-def finish_epoch(learner: Learner, run: Run) -> None:
+def finish_epoch(learner: Learner, run: Run, stop: Stop) -> None:
     """Validate, write the log's row, tell the schedule, and save."""
-    tally, rate = learner.tally, learner.optimizer.param_groups[0]["lr"]
+    tally, rate = learner.tally, learner.rate(learner.updates_per_epoch - 1)
     loss, top1 = tally.figures()
-    result = learner.validate()
+    with Progress(f"measuring {learner.watched.name}", len(learner.watched)) as progress:
+
+        def measured(images: int) -> None:
+            progress.advance(images)
+            stop.check()
+
+        result = learner.validate(measured)
+    refuse_divergence("largest weight", learner.largest_weight(), learner, run)
+    refuse_divergence(f"{learner.watched.name} loss", torch.tensor(result.loss), learner, run)
     learner.epoch, learner.batch = learner.epoch + 1, 0
-    row = {
+    row: dict[str, Any] = {
         "epoch": learner.epoch,
         "images_seen": learner.images_seen,
         "lr": rate,
@@ -201,6 +217,7 @@ def finish_epoch(learner: Learner, run: Run) -> None:
 
 def save_and_leave(learner: Learner, run: Run, number: int) -> None:
     """Save between two updates and end with the signal's exit code."""
+    refuse_divergence("largest weight", learner.largest_weight(), learner, run)
     run.save(learner.checkpoint(), learner.images_seen)
     error = Interrupted(f"stopped after {learner.images_seen:,} images; go on with: alexnet resume {run.path}")
     error.exit_code = 128 + number
@@ -253,7 +270,7 @@ def train(
 
 
 def resume(path: Path | str, device: str = "cpu") -> Run:
-    """Go on with a run from its newest checkpoint; a finished run is left as it is.
+    """Go on with a run from its newest checkpoint, or from its start; a finished run is left as it is.
 
     Raises:
         UsageError: If there is no run.
@@ -261,7 +278,12 @@ def resume(path: Path | str, device: str = "cpu") -> Run:
     """
     run = Run(path)
     learner = Learner(run.store(), run.architecture, run.recipe, torch.device(device))
-    learner.restore(Checkpoint.read(run.latest()))
-    run.write_log(learner.history)
+    if run.has_checkpoint:
+        checkpoint = Checkpoint.read(run.latest())
+        learner.restore(checkpoint)
+        if checkpoint.facts["threads"] != torch.get_num_threads():
+            threads = f"{checkpoint.facts['threads']} threads, not {torch.get_num_threads()}"
+            say(f"note: {path} was trained with {threads}: sums may now round differently")
+        run.write_log(learner.history)
     learn(learner, run)
     return run

@@ -16,14 +16,22 @@ SomeLayer = TypeVar("SomeLayer", bound=Layer)
 Word = TypeVar("Word", bound=str)
 
 
+def _refuse_missing(architecture: Architecture, kind: type) -> None:
+    """Refuse a change that would find nothing to change."""
+    if not any(isinstance(layer, kind) for layer in architecture.layers):
+        raise UsageError(f"{architecture.name} has no {kind.__name__} to vary: leave this --vary out")
+
+
 def _each(architecture: Architecture, kind: type[SomeLayer], change: Callable[[SomeLayer], Layer]) -> Architecture:
     """Change every layer of one kind."""
+    _refuse_missing(architecture, kind)
     layers = tuple(change(layer) if isinstance(layer, kind) else layer for layer in architecture.layers)
     return replace(architecture, layers=layers)
 
 
 def _without(architecture: Architecture, kind: type) -> Architecture:
     """Leave out every layer of one kind."""
+    _refuse_missing(architecture, kind)
     return replace(architecture, layers=tuple(layer for layer in architecture.layers if not isinstance(layer, kind)))
 
 

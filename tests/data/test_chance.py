@@ -10,7 +10,7 @@ import pytest
 from alexnet.data.chance import Chance, order
 
 ALL = np.arange(100_000)
-# Kolmogorov and Smirnov: how far the shares of so many numbers stray from their distribution at most, 999 times of 1000.
+# Kolmogorov and Smirnov: how far so many numbers stray from their distribution at most, 999 times in 1000.
 KOLMOGOROV = 1.95 / math.sqrt(len(ALL))
 
 
@@ -88,6 +88,15 @@ def test_normal_numbers_are_normal():
         assert np.abs(expected - steps).max() < KOLMOGOROV + 1e-5
     assert np.isfinite(x).all()
     np.testing.assert_allclose(np.cov(x.T), np.eye(3), atol=0.03)
+
+
+def test_a_normal_number_is_made_of_two_uniform_ones():
+    chance = Chance(1, 2, np.arange(5))
+    u = chance.uniform("colour", 6)
+    for row, values in enumerate(chance.normal("colour", 3)):
+        for column, value in enumerate(values):
+            radius = math.sqrt(-2 * math.log(1 - u[row, column]))
+            assert value == pytest.approx(radius * math.cos(2 * math.pi * u[row, 3 + column]), rel=1e-12)
 
 
 def test_columns_purposes_epochs_seeds_and_neighbours_share_nothing():

@@ -307,7 +307,7 @@ def test_starting_weights_are_those_of_the_printed_table():
 def test_each_row_of_the_table_has_its_own_deviation_and_bias():
     start = (
         replace(CIFAR_18PCT.start[0], bias=0.25),
-        Start("conv2", "he", deviation=0.5, bias=-1.0),
+        Start("conv2", "he", gain=0.5, bias=-1.0),
         Start("conv3", "uniform", deviation=99.0, bias=99.0),
         Start("fc10", deviation=0.0),
     )
@@ -334,7 +334,7 @@ def test_he_counts_the_inputs_of_one_tower_and_of_unshared_layers():
     architecture = replace(
         CIFAR_18PCT,
         layers=(local, CIFAR_18PCT.layers[-1]),
-        start=(Start("local1", "he", deviation=1.0, bias=0.5), Start("fc10")),
+        start=(Start("local1", "he", bias=0.5), Start("fc10")),
     )
     network = initialise(Network(architecture))
     assert is_normal(network.local1.weight, math.sqrt(2 / 27))

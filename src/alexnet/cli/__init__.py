@@ -1,6 +1,7 @@
 """The command `alexnet`: one short function a verb; each imports what it needs, so that `--help` answers at once."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,22 +18,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, or that of the error that ended it."""
     given_arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        options = parser().parse_args(given_arguments)
-        code = options.verb(options)
-        sys.stdout.flush()
-        return code or 0
-    except AlexNetError as error:
-        if "--debug" in given_arguments:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return 130
+        return run(given_arguments)
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130
+    except Exception as error:
+        if "--debug" in given_arguments:
+            raise
+        if isinstance(error, AlexNetError):
+            complain(str(error))
+            return error.exit_code
+        complain(f"{type(error).__name__}: {error} (unforeseen: --debug shows where)")
+        return 1
+
+
+def complain(text: str) -> None:
+    """Tell an error in one line."""
+    if sys.stderr is not None:  # closed by whoever started this
+        print("error: " + " ".join(text.splitlines()), file=sys.stderr)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; what is wrong is raised."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what this terminal cannot show
+    try:
+        options = parser().parse_args(arguments)
+        return options.verb(options) or 0
+    finally:
+        if sys.stdout is not None:  # closed by whoever started this
+            sys.stdout.flush()
 
 
 def parser() -> Parser:
@@ -43,7 +62,7 @@ def parser() -> Parser:
 
     def verb(name: str, function: Callable[[Options], int | None], text: str) -> argparse.ArgumentParser:
         one = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        one.add_argument("--debug", action="store_true", help="learning.show the traceback of an error")
+        one.add_argument("--debug", action="store_true", help="show the traceback of an error")
         one.set_defaults(verb=function)
         return one
 
@@ -62,7 +81,7 @@ def parser() -> Parser:
     resume.add_argument("run", type=Path, metavar="RUN")
     add_device(resume)
     using.add_evaluate(verb("evaluate", using.run_evaluate, "measure one run, or several averaged"))
-    using.add_predict(verb("predict", using.run_predict, "name what pictures learning.show"))
+    using.add_predict(verb("predict", using.run_predict, "name what pictures show"))
     filters = verb("filters", using.run_filters, "draw what conv1 of a run learned")
     filters.add_argument("run", type=Path, metavar="RUN")
     telling.add_info(verb("info", telling.run_info, "a network's layers, or a recipe's numbers"))

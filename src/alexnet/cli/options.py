@@ -19,8 +19,8 @@ def chosen_device(options: Options) -> str:
 
     if options.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    kind = options.device.split(":")[0]
-    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
+    there = ["cpu", "cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if options.device not in there[: None if torch.cuda.is_available() else 1]:
         raise UsageError(f"--device {options.device} is not there: use cpu, or auto")
     return options.device
 

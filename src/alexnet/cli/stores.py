@@ -62,7 +62,7 @@ def limits(words: list[str]) -> dict[str, int]:
     limit = {}
     for word in words:
         split, _, number = word.partition("=")
-        if not number.isdigit() or int(number) < 1:
+        if not number.isdecimal() or int(number) < 1:
             raise UsageError(f"--limit {word} is not understood: write SPLIT=N, as train=5000")
         limit[split] = int(number)
     return limit
@@ -101,13 +101,14 @@ def run_data(options: Options) -> None:
 
 def run_verify(options: Options) -> int:
     """Check a store against its digests."""
-    from alexnet.data.store import Store
+    from alexnet.data.store import verify_store
 
-    problems = Store(options.store).verify()
+    problems = verify_store(options.store)
     if options.json:
         print(json.dumps({"ok": not problems, "problems": problems}))
     else:
         for problem in problems:
-            print(f"{problem['file']}: record {problem['record']}: {problem['problem']}")
+            place = "" if problem["record"] is None else f" record {problem['record']}:"
+            print(f"{problem['file']}:{place} {problem['problem']}")
         print(f"{options.store}: {'whole' if not problems else f'{len(problems)} problems: prepare it again'}")
     return DataError.exit_code if problems else 0

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from alexnet.architectures import ARCHITECTURES, Architecture, memory, named
 from alexnet.cli.options import Options, add_vary
@@ -30,6 +31,8 @@ def run_info(options: Options) -> None:
     if options.recipe:
         return info_recipe(options.recipe, options.json)
     if not options.arch:
+        if options.json:
+            return print(json.dumps([summary(one) for one in ARCHITECTURES.values()]))
         print("networks (parameters at their own number of classes):")
         for one in ARCHITECTURES.values():
             print(f"  {one.name:12} {one.parameters:>11,}  input {one.input_side}, {one.classes} classes")
@@ -41,14 +44,18 @@ def run_info(options: Options) -> None:
     return info_json(architecture) if options.json else info_table(architecture)
 
 
+def summary(architecture: Architecture) -> dict[str, Any]:
+    """Give a network's name and totals."""
+    return {"name": architecture.name, "parameters": architecture.parameters, "macs": architecture.macs}
+
+
 def info_json(architecture: Architecture) -> None:
     """Print a network as one JSON value."""
     layers = [
         {"name": row.layer.name, "output": list(row.output), "parameters": row.parameters, "macs": row.macs}
         for row in architecture.rows()
     ]
-    totals = {"name": architecture.name, "parameters": architecture.parameters, "macs": architecture.macs}
-    print(json.dumps({**totals, "layers": layers}))
+    print(json.dumps({**summary(architecture), "layers": layers}))
 
 
 def info_table(architecture: Architecture) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -93,7 +94,7 @@ def picture_files(words: list[str]) -> list[Path]:
     for word in words:
         path = Path(word)
         if word == "-":
-            files += [Path(line) for line in sys.stdin.read().splitlines() if line]
+            files += [Path(line) for line in os.fsdecode(sys.stdin.buffer.read()).split("\n") if line]
         elif path.is_dir():
             files += sorted(
                 file

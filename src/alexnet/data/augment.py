@@ -159,7 +159,7 @@ class View:
             UsageError: If the view is smaller than the network's input.
         """
         self.side, self.convention, self.statistics = architecture.input_side, architecture.input, statistics
-        stored = len(statistics.mean_image)
+        stored = self.stored_side
         # Paper (§4.1): 256 for an input of 224; 8/7 keeps that proportion.
         self.view_side = view_side or (stored if stored >= self.side else round(self.side * 8 / 7))
         if self.view_side < self.side:
@@ -175,6 +175,11 @@ class View:
             "imagenet": np.array(IMAGENET_DEVIATION) * 255,
         }[self.convention]
         self.mean, self.scale = (torch.tensor(x, dtype=torch.float32, device=device) for x in (mean, 1 / deviation))
+
+    @property
+    def stored_side(self) -> int:
+        """Side of the pictures that it takes, in pixels: the store's that the network learned from."""
+        return len(self.statistics.mean_image)
 
     def train(
         self, pictures: UInt8[Tensor, "n source source 3"], chance: Chance, recipe: Recipe

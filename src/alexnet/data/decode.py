@@ -7,7 +7,7 @@ decoded; what Pillow refuses is refused. `prepare` and `predict` both use these 
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -140,9 +140,8 @@ def _rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _load(data: bytes) -> Image.Image:
-    """Open and load a picture after a look at its declared size, and turn it upright."""
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
+def _load(image: Image.Image) -> Image.Image:
+    """Load an opened picture after a look at its declared size, and turn it upright."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadablePicture(f"declares {width}×{height} pixels, more than {MAX_PIXELS:,}")
@@ -165,13 +164,27 @@ def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
     """
     if len(data) > MAX_BYTES:
         raise UnreadablePicture(f"file of {len(data):,} bytes, more than {MAX_BYTES:,}")
+    try:
+        return _pixels(lambda: Image.open(io.BytesIO(data), formats=FORMATS))
+    except UnidentifiedImageError as error:
+        raise UnreadablePicture(_why_not(data)) from error
+
+
+def decode_image(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+    """Take the pixels of a Pillow image, as `decode` would of its file.
+
+    Raises:
+        UnreadablePicture: With the reason.
+    """
+    return _pixels(lambda: image)
+
+
+def _pixels(opened: Callable[[], Image.Image]) -> UInt8[np.ndarray, "h w 3"]:
     with _quiet():
         try:
-            return _rgb(_load(data))
-        except UnreadablePicture:
+            return _rgb(_load(opened()))
+        except (UnreadablePicture, UnidentifiedImageError):
             raise
-        except UnidentifiedImageError as error:
-            raise UnreadablePicture(_why_not(data)) from error
         except Image.DecompressionBombError as error:
             raise UnreadablePicture(f"declares more than {MAX_PIXELS:,} pixels") from error
         except Exception as error:  # decoders of foreign bytes raise anything: SyntaxError, struct.error, IndexError …

@@ -27,9 +27,7 @@ def demo(folder: Path, device: str = "cpu") -> tuple[Run, Evaluation]:
     Raises:
         UsageError: If the folder holds something that no demo made.
     """
-    if folder.exists() and (
-        not folder.is_dir() or {path.name for path in folder.iterdir()} - {"store", "run", ".store.lock"}
-    ):
+    if folder.exists() and not (folder.is_dir() and all(made_by_demo(path) for path in folder.iterdir())):
         raise UsageError(f"{folder} holds other things than a demo's: give --out a new folder")
     shutil.rmtree(folder / "run", ignore_errors=True)
     with Progress("drawing", None) as progress:
@@ -37,3 +35,10 @@ def demo(folder: Path, device: str = "cpu") -> tuple[Run, Evaluation]:
     say(f"{len(store.splits['train']):,} drawn pictures of {', '.join(store.classes)}; training {NETWORK.name}")
     run = train(store, NETWORK, RECIPE, folder / "run", device)
     return run, evaluate([run.trained(device)], store.splits["test"])
+
+
+def made_by_demo(path: Path) -> bool:
+    """Tell whether something in the demo's folder is its store, its run, or what a killed demo left."""
+    if path.name == "run":
+        return (path / "recipe.json").is_file() or (path.is_dir() and not any(path.iterdir()))
+    return path.name == "store" or path.name.startswith(".store.")

@@ -71,12 +71,17 @@ def machine() -> dict[str, object]:
 
 def commit() -> str:
     """Name the commit that the code is at; `+` says that files were changed since."""
+    package = Path(__file__).parent.parent
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603, S607
+        try:
+            done = subprocess.run(["git", *words], cwd=package, capture_output=True, text=True, check=False)  # noqa: S603, S607
+        except OSError:
+            return ""  # no git on this machine
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    name = git("rev-parse", "HEAD")
+    # Installed, the package may lie in a repository that is not its own.
+    name = git("rev-parse", "HEAD") if git("ls-files", "errors.py") else ""
     return (name + ("+" if git("status", "--porcelain", "--", ".") else "")) if name else "unknown"
 
 

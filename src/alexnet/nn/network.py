@@ -124,7 +124,7 @@ def initialise(network: Network, seed: int = 0) -> Network:
     | row | weights | biases |
     |---|---|---|
     | `normal` | N(0, deviation²) | the constant |
-    | `he` | N(0, deviation² · 2 / fan-in) | the constant |
+    | `he` | N(0, gain² · 2 / fan-in) | the constant |
     | `uniform` | U(±1/√fan-in) | U(±1/√fan-in) |
     """
     generator = torch.Generator().manual_seed(seed)
@@ -137,8 +137,8 @@ def initialise(network: Network, seed: int = 0) -> Network:
             weight.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
             bias.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
         else:
-            unit = math.sqrt(2 / fan_in) if start.weights == "he" else 1.0
-            weight.normal_(0, start.deviation * unit, generator=generator)
+            deviation = start.gain * math.sqrt(2 / fan_in) if start.weights == "he" else start.deviation
+            weight.normal_(0, deviation, generator=generator)
         target[0].copy_(weight)
         target[1].copy_(bias)
     return network
