@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, AlexNetError):
             complain(str(error))
             return error.exit_code
-        complain(f"{type(error).__name__}: {error} (unforeseen: --debug shows where)")
+        what = ": ".join(filter(None, (type(error).__name__, str(error))))
+        complain(f"{what} (unforeseen: --debug shows where)")
         return 1
 
 
@@ -44,8 +45,9 @@ def complain(text: str) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; what is wrong is raised."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what this terminal cannot show
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may hold what a terminal cannot show
     try:
         options = parser().parse_args(arguments)
         return options.verb(options) or 0
@@ -70,6 +72,7 @@ def parser() -> Parser:
     demo.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder for store and run (default: demo)"
     )
+    add_device(demo)
     stores.add_prepare(verb("prepare", stores.run_prepare, "write pictures into a store"))
     data = verb("data", stores.run_data, "what is in a store")
     data.add_argument("store", type=Path, metavar="STORE")

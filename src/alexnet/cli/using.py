@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from alexnet.cli.options import Options, add_device, chosen_device
-from alexnet.errors import DataError, UsageError
+from alexnet.errors import DataError, UsageError, did_you_mean
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def run_evaluate(options: Options) -> None:
     store = Store(options.store) if options.store else runs[0].store()
     name = options.split or ("test" if "test" in store.splits else "val")
     if name not in store.splits:
-        raise UsageError(f"{store.path} has no split {name}: choose from {', '.join(store.splits)}")
+        raise UsageError(f"{store.path} has no split {name}: {did_you_mean(name, store.splits)}")
     trained = [run.trained(chosen_device(options)) for run in runs]
     if trained[0].classes != store.classes:
         raise UsageError(f"{store.path} has other classes than {runs[0].path}: evaluate on a store of the same classes")
