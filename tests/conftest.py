@@ -68,7 +68,7 @@ def tiny_recipe():
     """Two epochs of three updates; what differs from the paper's recipe makes tiny networks learn."""
     from alexnet.recipe import FAST
 
-    return FAST.with_changes(epochs=2, batch_size=16, precision="float32")
+    return FAST.with_changes(epochs=2, batch_size=16, lr=0.02, precision="float32")
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,12 @@ def test_json_is_readable(tmp_path):
     assert "ä" in (tmp_path / "a.json").read_text()
 
 
+def test_json_holds_any_file_name(tmp_path):
+    name = os.fsdecode(b"Katzen \xff")  # no UTF-8
+    durable.write_json(tmp_path / "a.json", [name])
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [name]
+
+
 def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path):
     for content in ("old", "new"):
         with durable.atomic_folder(tmp_path / "deep" / "store") as folder:

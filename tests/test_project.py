@@ -43,12 +43,14 @@ def help_text(*verb):
     return run(sys.executable, "-m", "alexnet", *verb, "--help", COLUMNS="100")
 
 
-def verbs():
-    return re.findall(r"^ {4}([a-z]+)(?: {2}|$)", help_text(), re.MULTILINE)
+def choices(help_text):
+    return re.findall(r"^ {4}([a-z0-9]+)(?: {2}|$)", help_text, re.MULTILINE)
 
 
 def help_texts():
-    return {"alexnet": help_text()} | {verb: help_text(verb) for verb in verbs()}
+    texts = {"alexnet": help_text()}
+    texts |= {verb: help_text(verb) for verb in choices(texts["alexnet"])}
+    return texts | {f"prepare-{kind}": help_text("prepare", kind) for kind in choices(texts["prepare"])}
 
 
 # Size and shape.
@@ -69,8 +71,22 @@ def test_no_file_is_a_drawer_for_odds_and_ends():
     assert not {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"} & {file.name for file in FILES}
 
 
+def mirror_of(file):
+    """Name the test file of a source file; that of a package's `__init__.py` has the name of the package."""
+    name = file.parent.name if file.name == "__init__.py" else file.stem
+    return file.with_name(f"test_{name}.py")
+
+
+def does_something(file):
+    """Tell whether a file holds code of its own; the topmost `__init__.py` is tested here, below."""
+    if file.name != "__init__.py":
+        return file.name != "__main__.py"
+    body = ast.parse((SOURCES / file).read_text()).body
+    return file.parent != Path() and any(isinstance(node, ast.FunctionDef) for node in body)
+
+
 def test_tests_mirror_the_sources():
-    mirrored = {file.with_name(f"test_{file.name}") for file in FILES if not file.name.startswith("__")}
+    mirrored = {mirror_of(file) for file in FILES if does_something(file)}
     tests = {path.relative_to(TOP / "tests") for path in (TOP / "tests").rglob("test_*.py")}
     about_the_project = {Path("test_project.py"), Path("test_readme.py")}
     assert not mirrored - tests, f"without a test file: {sorted(map(str, mirrored - tests))}"

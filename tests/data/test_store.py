@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from alexnet.data.preparation import prepare
-from alexnet.data.statistics import Totals
 from alexnet.data.store import Store, canonical_json, manifest_digest, open_store, verify_store
 from alexnet.errors import DataError, UsageError
 
@@ -72,27 +71,6 @@ def test_statistics_are_those_of_numpy(original):
     largest = np.abs(found.colour_axes).argmax(0)
     assert (found.colour_axes[largest, range(3)] > 0).all()
     assert store.manifest["statistics"]["mean"] == found.mean.tolist()
-
-
-def test_totals_do_not_depend_on_how_the_pictures_are_divided():
-    images = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 3), np.uint8)
-    whole, parts = Totals(8), Totals(8)
-    whole.add(images)
-    for start in (30, 0, 10, 20, 40):
-        part = Totals(8)
-        part.add(images[start : start + 10])
-        parts.merge(part)
-    assert whole.images == parts.images
-    np.testing.assert_array_equal(whole.covariance(), parts.covariance())
-    np.testing.assert_array_equal(whole.statistics().mean_image, parts.statistics().mean_image)
-
-
-def test_a_flat_picture_has_no_deviation():
-    totals = Totals(4)
-    totals.add(np.full((3, 4, 4, 3), 255, np.uint8))
-    found = totals.statistics()
-    assert found.deviation.tolist() == found.colour_deviations.tolist() == [0, 0, 0]
-    assert np.isfinite(found.colour_axes).all()
 
 
 def test_a_sound_store_verifies(original):

@@ -135,9 +135,9 @@ def keep(
 
 def table(rows: Sequence[Row]) -> str:
     """Lay the figures out for people, in per cent."""
-    lines = [f"{'':42} {'printed':>9} {'here':>9}"]
+    lines = [f"{'':68} {'printed':>9} {'here':>9}"]
     for row in rows:
         here = row.to_json()["mean"]
         printed = "" if row.printed is None else f"{row.printed:.2%}"
-        lines.append(f"{row.label:42} {printed:>9} {here:>9.2%}  {row.metric}{'  ' + row.note if row.note else ''}")
+        lines.append(f"{row.label:68} {printed:>9} {here:>9.2%}  {row.metric}{'  ' + row.note if row.note else ''}")
     return "\n".join(lines)

@@ -32,8 +32,7 @@ def steps() -> list[tuple[str, Architecture, Recipe]]:
     smooth = fall.with_changes(label_smoothing=ours()[1].label_smoothing)
     return [
         ("as written", vary(network, f"side={SIDE}"), recipe),
-        ("+ He start, inputs over their deviation", vary(network, f"side={SIDE}"), he),
-        ("+ dropout after fc6 and fc7", single, he),
+        ("+ He start, inputs over their deviation; dropout after fc6 and fc7", single, he),
         (f"+ batches of {small.batch_size}", single, small),
         ("+ Nesterov, warm-up, linear fall", single, fall),
         ("+ smoothing of the labels", single, smooth),

@@ -1,0 +1,193 @@
+"""Tests of alexnet.cli.learning: train, resume, demo; and Ctrl-C typed on a terminal."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from alexnet.data.preparation import prepare
+from alexnet.experiments import demo
+from alexnet.run import Checkpoint, Run
+
+QUICK = ["--arch", "cifar-18pct", "--vary", "side=24", "--epochs", "1", "--batch-size", "16"]
+QUICK += ["--warmup-epochs", "0", "--precision", "float32"]
+
+
+def test_train_prints_where_everything_is(command, tiny_store):
+    done = command("train", tiny_store, *QUICK, "--run", "mine")
+    assert done.code == 0
+    first, *pictures = done.out.splitlines()
+    assert re.fullmatch(r"mine: top-1 \d+\.\d\d% after 48 images", first)
+    assert pictures == ["  mine/curves.png", "  mine/filters.png"]
+    assert all(Path(line.strip()).stat().st_size > 1000 for line in pictures)
+    assert re.fullmatch(
+        r"epoch 1/1 · lr \S+ · loss \S+ · top-1 \S+% · val loss \S+ · val top-1 \S+% · [\d,]+ images/s · \d+ s\n",
+        done.err,
+    )
+
+
+def test_what_is_asked_is_what_is_learned(command, tiny_store, tmp_path):
+    (tmp_path / "mine.toml").write_text('base = "fast"\nlabel_smoothing = 0.2\nmirror = 0.0\nepochs = 7\n')
+    flags = ["--lr_steps", "1", "2", "--schedule=steps", "--no-bias-weight-decay", "--mirror", "1"]
+    vary = ["--vary", "response_norm=off", "--vary", "activation=tanh"]
+    assert command("train", tiny_store, *QUICK, *vary, *flags, "--recipe", "mine.toml", "--run", "mine").code == 0
+    run = Run("mine")
+    wanted = {"label_smoothing": 0.2, "mirror": 1.0, "epochs": 1, "lr_steps": (1, 2), "bias_weight_decay": False}
+    assert {name: getattr(run.recipe, name) for name in wanted} == wanted
+    assert run.architecture.name == "cifar-18pct side=24 response_norm=off activation=tanh"
+    assert (run.architecture.classes, run.architecture.input) == (10, "deviation")
+
+
+def test_a_run_without_a_name_gets_a_new_folder(command, tiny_store):
+    for name in ("runs/shapes-cifar-18pct", "runs/shapes-cifar-18pct-2"):
+        assert command("train", tiny_store, *QUICK).out.startswith(f"{name}: top-1")
+        assert Run(name).log()
+
+
+def test_resume_of_a_finished_run_says_what_it_reached(command, tiny_store):
+    trained = command("train", tiny_store, *QUICK, "--run", "mine")
+    Path("mine/curves.png").unlink()
+    done = command("resume", "mine")
+    assert (done.code, done.out, done.err) == (0, trained.out, "")
+
+
+def test_without_matplotlib_the_rest_is_done(command, tiny_store, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = command("train", tiny_store, *QUICK, "--run", "mine")
+    assert done.code == 0
+    assert done.out.splitlines()[1:] == ["  mine/filters.png"]
+    assert done.err.splitlines()[-1] == "not all was drawn: curves.png needs matplotlib: pip install 'alexnet[plot]'"
+
+
+def test_a_run_that_diverges_leaves_with_4(command, tiny_store):
+    wild = ["--lr", "100", "--epochs", "30", "--schedule", "constant", "--vary", "response_norm=off"]
+    done = command("train", tiny_store, *QUICK, *wild, "--run", "mine")
+    assert done.code == 4
+    assert re.match(
+        r"error: the (loss|val loss|largest weight) is (nan|inf) in epoch \d+ after", done.err.splitlines()[-1]
+    )
+    assert "train again with --lr 10 or a longer --warmup-epochs" in done.err
+
+
+def test_the_demo_tells_its_accuracy_and_what_to_do_next(command, monkeypatch):
+    def small(kind, source, path, **options):
+        return prepare(kind, source, path, side=32, count=64, **options)
+
+    monkeypatch.setattr(demo, "prepare", small)
+    monkeypatch.setattr(demo, "NETWORK", demo.vary(demo.CIFAR_18PCT, "side=24"))
+    monkeypatch.setattr(demo, "RECIPE", demo.RECIPE.with_changes(epochs=1, batch_size=16))
+    for _ in range(2):  # the second replaces the first
+        done = command("demo")
+        assert done.code == 0
+        lines = done.out.splitlines()
+        assert lines[1:3] == ["  demo/run/curves.png", "  demo/run/filters.png"]
+        assert re.fullmatch(r"test accuracy [01]\.\d{3} on 8 pictures that it never saw", lines[3])
+        assert lines[4].startswith(
+            "next: alexnet predict demo/run PICTURE, or your own pictures: alexnet prepare folder"
+        )
+    assert sorted(os.listdir("demo")) == [".store.lock", "run", "store"]
+
+
+# Stopping a real process.
+
+
+@pytest.fixture(scope="module")
+def longer_store(tmp_path_factory):
+    """Enough pictures for epochs of about a second."""
+    path = tmp_path_factory.mktemp("store") / "longer"
+    prepare("shapes", None, path, side=32, count=512)
+    return path
+
+
+LONGER = ["--arch", "cifar-18pct", "--epochs", "2", "--batch-size", "4", "--precision", "float32"]
+LONGER += ["--optimizer", "adam", "--lr", "0.001", "--weight-average", "0.99"]
+
+
+def end_of(run):
+    """Give what a run ended with, but for how long it took."""
+    tensors = Checkpoint.read(run.latest()).tensors
+    log = [
+        {name: value for name, value in row.items() if name not in ("seconds", "images_per_second")}
+        for row in run.log()
+    ]
+    return {name: tensor.flatten().tolist() for name, tensor in tensors.items()}, log
+
+
+@pytest.fixture(scope="module")
+def longer_end(tmp_path_factory, longer_store):
+    """What the run ends with that nobody stops."""
+    from alexnet.cli import main
+
+    path = tmp_path_factory.mktemp("run") / "whole"
+    assert main(["train", str(longer_store), *LONGER, "--run", str(path)]) == 0
+    return end_of(Run(path))
+
+
+# What a shell does before it becomes a command: Ctrl-C on this terminal is then a signal for it.
+TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+def on_terminal(words, folder):
+    """Start the command with a terminal of its own, as a shell does; its process and the terminal's other end."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    process = subprocess.Popen(
+        [sys.executable, "-c", TAKE_TERMINAL, sys.executable, "-m", "alexnet", *map(str, words)],
+        **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    return process, ours
+
+
+def read_all(terminal):
+    shown = b""
+    while True:
+        try:
+            piece = os.read(terminal, 1 << 16)
+        except OSError:  # the other end is closed
+            return shown
+        if not piece:
+            return shown
+        shown += piece
+
+
+def read_until_in_the_middle(terminal):
+    """Read until the bar says that an epoch is under way."""
+    shown = b""
+    while not re.search(rb"epoch 1/2: +([1-9]|[1-6]\d)%\|", shown):
+        shown += os.read(terminal, 1 << 16)
+    return shown
+
+
+@pytest.mark.parametrize(("way", "code"), [("ctrl-c", 130), ("sigterm", 143)])
+def test_a_stopped_process_says_how_to_go_on_and_ends_the_same(command, tmp_path, longer_store, longer_end, way, code):
+    process, terminal = on_terminal(["train", longer_store, *LONGER, "--run", "mine"], tmp_path)
+    shown = read_until_in_the_middle(terminal)
+    if way == "ctrl-c":
+        os.write(terminal, b"\x03")
+    else:
+        process.send_signal(signal.SIGTERM)
+    shown += read_all(terminal)
+    assert process.wait(20) == code
+    os.close(terminal)
+    last = [line.strip() for line in shown.decode().replace("\r", "\n").splitlines() if line.strip()][-1]
+    assert re.fullmatch(r"error: stopped after \d+ images; go on with: alexnet resume mine", last)
+    assert b"Traceback" not in shown
+    stopped = Checkpoint.read(Run(tmp_path / "mine").latest()).facts
+    assert 0 < stopped["images_seen"] < 384
+    assert stopped["images_seen"] == 4 * stopped["batch"]
+
+    assert command("resume", "mine").code == 0
+    assert Run("mine").latest().name == "768.safetensors"
+    assert end_of(Run("mine")) == longer_end

@@ -1,0 +1,100 @@
+"""Tests of alexnet.cli.stores: prepare, data, verify."""
+
+import json
+import shutil
+
+import pytest
+
+from alexnet.cli.stores import limits
+from alexnet.data.store import Store
+from alexnet.errors import UsageError
+
+
+def test_prepare_says_what_is_in_the_store(command, photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "photos" / "train" / "cats" / "bad.jpg").write_bytes(b"no picture")
+    (tmp_path / "photos" / "train" / "cats" / "notes.txt").write_text("no picture")
+    done = command("prepare", "folder", "photos", "new", "--side", 24, "--workers", 2)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "new: 3 classes, 24×24 pixels",
+        "  train        18 images, 6 a class",
+        "  test          9 images, 3 a class",
+        "  bad: 1 × not a picture (see report.json)",
+        "  skipped: 1 × not a picture (see report.json)",
+    ]
+    assert Store(tmp_path / "new").side == 24
+    strict = command("prepare", "folder", "photos", "strict", "--strict")
+    assert (strict.code, strict.out) == (3, "")
+    assert strict.err == "error: train/cats/bad.jpg: not a picture\n"
+    assert not (tmp_path / "strict").exists()
+
+
+def test_prepare_draws_shapes_by_its_options(command):
+    done = command("prepare", "shapes", "new", "--count", 40, "--side", 16, "--seed", 3, "--limit", "train=25", "val=3")
+    assert done.code == 0
+    store = Store("new")
+    assert {name: len(split) for name, split in store.splits.items()} == {"train": 25, "val": 3, "test": 5}
+    assert store.manifest["source"]["fingerprint"]["seed"] == 3
+    assert "  train        25 images, 2 to 3 a class" in done.out
+
+
+@pytest.mark.parametrize("word", ["train", "train=", "train=0", "train=-1", "train=x", "train=1.5", "train=²", "=", ""])
+def test_a_limit_that_says_nothing_is_refused(word):
+    with pytest.raises(UsageError, match=r"is not understood: write SPLIT=N, as train=5000"):
+        limits(["test=3", word])
+
+
+def test_limits_are_read():
+    assert limits(["train=5000", "test=1000"]) == {"train": 5000, "test": 1000}
+
+
+def test_data_tells_classes_and_statistics(command, tiny_store):
+    done = command("data", tiny_store)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == f"{tiny_store}: 10 classes, 32×32 pixels"
+    assert lines[1] == "  train        48 images, 4 to 5 a class"
+    assert lines[4].startswith("  classes disc, ring, square, ")
+    mean = ", ".join(f"{value:.1f}" for value in Store(tiny_store).statistics.mean)
+    assert lines[5] == f"  mean RGB {mean}"
+    assert [line.split()[0] for line in lines[6:]] == ["deviation", "deviation"]
+
+
+def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_store, tmp_path):
+    done = command("verify", tiny_store, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out) == {"ok": True, "problems": []}
+    assert command("verify", tiny_store).out == f"{tiny_store}: whole\n"
+
+    store = shutil.copytree(tiny_store, tmp_path / "store")
+    pixels = bytearray((store / "val.images.u8").read_bytes())
+    pixels[5 * 32 * 32 * 3 + 7] ^= 1
+    (store / "val.images.u8").write_bytes(pixels)
+    labels = bytearray((store / "test.labels.i64").read_bytes())
+    labels[0] ^= 1
+    (store / "test.labels.i64").write_bytes(labels)
+    done = command("verify", "store", "--json")
+    assert (done.code, done.err) == (3, "")
+    told = json.loads(done.out)
+    assert told["ok"] is False
+    pixel = {"file": "val.images.u8", "record": 5, "problem": "the checksum of its pixels does not match"}
+    label = {"file": "test.labels.i64", "record": None, "problem": "its digest does not match"}
+    assert sorted(told["problems"], key=str) == sorted([pixel, label], key=str)
+    done = command("verify", "store")
+    assert (done.code, done.err) == (3, "")
+    assert sorted(done.out.splitlines()) == [
+        "store: 2 problems: prepare it again",
+        "test.labels.i64: its digest does not match",
+        "val.images.u8: record 5: the checksum of its pixels does not match",
+    ]
+
+
+def test_verify_tells_of_a_store_that_cannot_be_opened_too(command, tiny_store, tmp_path):
+    store = shutil.copytree(tiny_store, tmp_path / "store")
+    (store / "train.images.u8").write_bytes(b"short")
+    done = command("verify", "store", "--json")
+    assert (done.code, done.err) == (3, "")
+    told = json.loads(done.out)
+    assert told["ok"] is False
+    assert "train.images.u8 is torn" in told["problems"][0]["problem"]

@@ -1,0 +1,86 @@
+"""Tests of alexnet.experiments.write_up_004."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from alexnet.architectures import SINGLE
+from alexnet.experiments import write_up_004
+from alexnet.experiments.write_up_004 import as_written, ours, reproduce
+from alexnet.layers import Dropout
+from alexnet.recipe import FAST
+
+
+def test_as_written_is_the_write_ups_network():
+    network, _ = as_written()
+    rows = {row.layer.name: row for row in network.with_classes(10).rows()}
+    assert network.with_classes(10).parameters == 58_322_314
+    assert (network.input_side, network.input) == (224, "imagenet")
+    assert rows["conv1"].layer.padding == (2, 2)
+    assert rows["conv1"].output == (96, 55, 55)
+    names = list(rows)
+    assert names.index("dropout5") == names.index("fc6") - 1
+    assert names.index("dropout6") == names.index("fc7") - 1
+    assert [row.layer.kind for row in rows.values() if isinstance(row.layer, Dropout)] == ["inverted"] * 2
+    assert {start.weights for start in network.start} == {"uniform"}
+
+
+def test_as_written_is_the_write_ups_recipe():
+    _, recipe = as_written()
+    told = (recipe.epochs, recipe.batch_size, recipe.optimizer, recipe.lr, recipe.momentum, recipe.weight_decay)
+    assert told == (10, 128, "sgd", 0.01, 0.9, 5e-4)
+    assert recipe.lr_steps == (30, 60)  # after the tenth epoch: never
+    assert (recipe.label_smoothing, recipe.start, recipe.view_side) == (0.0, "architecture", 256)
+
+
+def test_ours_is_the_same_network_and_as_many_epochs():
+    network, recipe = ours()
+    assert network == SINGLE
+    assert recipe == FAST.with_changes(epochs=as_written()[1].epochs)
+
+
+def test_both_are_trained_scored_and_kept(on_drawn_pictures, monkeypatch, tmp_path, capsys, tiny_network, tiny_recipe):
+    on_drawn_pictures(write_up_004)
+    monkeypatch.setattr(
+        write_up_004, "as_written", lambda: (tiny_network, tiny_recipe.with_changes(start="architecture"))
+    )
+    monkeypatch.setattr(write_up_004, "ours", lambda: (tiny_network, tiny_recipe))
+    for _ in range(2):  # the second uses the runs of the first
+        reproduce(tmp_path, tmp_path / "work", tmp_path / "results", quick=True)
+        folder = tmp_path / "results" / "write-up-004"
+        told = json.loads((folder / "result.json").read_text())
+        out = capsys.readouterr().out
+    assert [(row["label"], row["metric"], row["printed"]) for row in told["rows"]] == [
+        ("as-written, 8 test images, centre", "top1", 0.267),
+        ("as-written, 8 test images, centre", "top5", 0.813),
+        ("as-written, 16 test images, centre", "top1", None),
+        ("as-written, 16 test images, centre", "top5", None),
+        ("ours, 8 test images, centre and mirror", "top1", 0.267),
+        ("ours, 8 test images, centre and mirror", "top5", 0.813),
+        ("ours, 16 test images, centre and mirror", "top1", None),
+        ("ours, 16 test images, centre and mirror", "top5", None),
+    ]
+    assert all(row["seeds"] == [0] for row in told["rows"])
+    before, after = told["rows"][2]["mean"], told["rows"][6]["mean"]
+    verdict = f"The same data and epochs give {after:.1%} instead of {before:.1%} on all test images."
+    assert told["verdict"] == verdict
+    assert out.splitlines()[-2:] == [verdict, f"evidence: {folder}"]
+    assert out.count("26.70%") == 2
+    kept = sorted(path.relative_to(folder).as_posix() for path in folder.iterdir())
+    assert kept == ["curves.png", "filters-ours.png", "result.json", "runs"]
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == ["as-written-0", "ours-0"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif("ALEXNET_DATA" not in os.environ, reason="ALEXNET_DATA names no folder with cifar-10-batches-py")
+def test_the_whole_path_runs_on_real_pictures(tmp_path, capsys):
+    reproduce(Path(os.environ["ALEXNET_DATA"]), tmp_path / "work", tmp_path, quick=True)
+    told = json.loads((tmp_path / "write-up-004" / "result.json").read_text())
+    assert [row["label"].split(",")[1].strip() for row in told["rows"][::2]] == [
+        "100 test images",
+        "200 test images",
+    ] * 2
+    assert "evidence:" in capsys.readouterr().out

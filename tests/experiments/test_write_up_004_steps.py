@@ -1,0 +1,50 @@
+"""Tests of alexnet.experiments.write_up_004_steps."""
+
+import json
+from itertools import pairwise
+
+from alexnet.architectures import SINGLE
+from alexnet.experiments import write_up_004_steps
+from alexnet.experiments.write_up_004 import as_written, ours
+from alexnet.experiments.write_up_004_steps import SIDE, reproduce, steps
+from alexnet.recipe import changes
+from alexnet.variations import vary
+
+
+def test_every_step_changes_what_its_label_says_and_nothing_else():
+    listed = steps()
+    fields = [{name for name, *_ in changes(after, before)} for (*_, before), (*_, after) in pairwise(listed)]
+    falling = {"optimizer", "schedule", "warmup_epochs", "lr_steps"}
+    assert [names - {"lr"} for names in fields] == [{"start"}, {"batch_size"}, falling, {"label_smoothing"}]
+    networks = [network for _, network, _ in listed]
+    assert networks[0] == vary(as_written()[0], f"side={SIDE}")
+    assert networks[1:] == [vary(SINGLE, f"side={SIDE}")] * 4
+
+
+def test_the_last_step_is_ours():
+    *_, (_, network, recipe) = steps()
+    assert network.layers == ours()[0].layers
+    # What is not compared, and therefore the same in every step, is left aside.
+    assert {name for name, *_ in changes(recipe, ours()[1])} <= {"precision", "view_side", "colour_noise", "mirror"}
+
+
+def test_all_steps_are_trained_and_kept(on_drawn_pictures, monkeypatch, tmp_path, tiny_network, tiny_recipe, capsys):
+    on_drawn_pictures(write_up_004_steps)
+    small = [
+        ("as written", tiny_network, tiny_recipe),
+        ("+ another seed", tiny_network, tiny_recipe.with_changes(seed=1)),
+        ("+ a third", tiny_network, tiny_recipe.with_changes(seed=2)),
+    ]
+    monkeypatch.setattr(write_up_004_steps, "steps", lambda: small)
+    reproduce(tmp_path, tmp_path / "work", tmp_path, quick=True)
+    folder = tmp_path / "write-up-004-steps"
+    told = json.loads((folder / "result.json").read_text())
+    labels = ["as written", "+ another seed", "+ a third", "+ mirrored views at test"]
+    assert [row["label"] for row in told["rows"]] == labels
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == ["step-0-0", "step-1-0", "step-2-0"]
+    means = [row["mean"] for row in told["rows"]]
+    gains = [after - before for before, after in pairwise(means)]
+    best = gains.index(max(gains))
+    assert told["verdict"].endswith(f"{labels[best + 1][2:]} ({gains[best]:+.1%}).")
+    assert (folder / "curves.png").is_file()
+    assert told["verdict"] in capsys.readouterr().out

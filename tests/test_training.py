@@ -1,0 +1,468 @@
+"""Tests of alexnet.training."""
+
+import itertools
+import json
+import math
+import shutil
+import signal
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from alexnet import training
+from alexnet.architectures import CIFAR_18PCT, PAPER, SINGLE, Start
+from alexnet.data.preparation import prepare
+from alexnet.data.store import Store
+from alexnet.errors import DataError, Diverged, Interrupted, UsageError
+from alexnet.evaluation import Evaluation, evaluate
+from alexnet.learner import Learner
+from alexnet.recipe import FAST
+from alexnet.run import Checkpoint, Run, Trained
+from alexnet.training import StuckWatch, likely_cause, resume, train
+from alexnet.variations import vary
+
+CPU = torch.device("cpu")
+TIMES = ("images_per_second", "seconds")
+# Recipes that together have everything that changes in training.
+RECIPES = {
+    "nesterov": {"epochs": 3},
+    "adam and averaged weights": {"optimizer": "adam", "lr": 0.002, "weight_average": 0.9, "epochs": 3},
+    "the paper's, with every change of the pictures": {
+        **{"optimizer": "paper", "schedule": "plateau", "warmup_epochs": 0, "lr_patience": 1, "epochs": 3},
+        **{"crop": "random-resized", "rotation": 10, "colour_noise": 0.1, "colour_probability": 0.5, "batch_size": 20},
+    },
+}
+
+
+@pytest.fixture
+def start(tmp_path, tiny_store, tiny_network, tiny_recipe):
+    """Train the tiny network by the tiny recipe with some changes."""
+
+    def started(name="run", network=tiny_network, store=tiny_store, **changes):
+        return train(store, network, tiny_recipe.with_changes(**changes), tmp_path / name)
+
+    return started
+
+
+def state(run):
+    """All that a run ended with, but for how long it took."""
+    end = Checkpoint.read(run.latest())
+    tensors = {name: tensor.flatten().tolist() for name, tensor in end.tensors.items()}
+    facts = {name: value for name, value in end.facts.items() if name not in ("history", "tally")}
+    log = [{name: value for name, value in row.items() if name not in TIMES} for row in run.log()]
+    best = Checkpoint.read(run.path / "best.safetensors").tensors
+    return tensors, facts, log, {name: tensor.flatten().tolist() for name, tensor in best.items()}
+
+
+# A run.
+
+
+def test_the_log_has_a_row_an_epoch_with_the_keys_of_the_design(tiny_run):
+    rows = [json.loads(line) for line in (tiny_run / "log.jsonl").read_text().splitlines()]
+    keys = ["epoch", "images_seen", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5"]
+    assert [list(row) for row in rows] == [[*keys, *TIMES]] * 2
+    assert [(row["epoch"], row["images_seen"]) for row in rows] == [(1, 48), (2, 96)]
+    assert all(math.isfinite(value) and value >= 0 for row in rows for value in row.values())
+
+
+def test_the_rate_in_the_log_is_that_of_the_epochs_last_update(tiny_run, tiny_recipe):
+    # Three updates in each of two epochs; the rate falls from the end of half an epoch to the end of training.
+    share = [1 - (epoch + 2.5 / 3 - 0.5) / 1.5 for epoch in range(2)]
+    assert [row["lr"] for row in Run(tiny_run).log()] == pytest.approx([tiny_recipe.lr * part for part in share])
+
+
+def test_the_log_is_what_evaluation_says_of_the_network(tiny_run, tiny_store):
+    trained = Trained.of(Checkpoint.read(Run(tiny_run).latest()), CPU)
+    measured = evaluate([trained], Store(tiny_store).splits["val"])
+    last = Run(tiny_run).log()[-1]
+    assert (last["val_loss"], last["val_top1"], last["val_top5"]) == (measured.loss, measured.top1, measured.top5)
+
+
+def test_every_picture_is_seen_once_an_epoch(start, monkeypatch):
+    seen = []
+    batches = training.batches
+
+    def watched(*arguments):
+        for batch in batches(*arguments):
+            seen.append(batch.indices)
+            yield batch
+
+    monkeypatch.setattr(training, "batches", watched)
+    start(batch_size=20)
+    assert [len(indices) for indices in seen] == [20, 20, 8] * 2
+    first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
+    assert sorted(first) == sorted(second) == list(range(48))
+    assert first.tolist() != second.tolist()
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_equal_runs_are_equal_bit_for_bit(start, recipe):
+    assert state(start("one", **recipe)) == state(start("two", **recipe))
+
+
+def test_another_seed_is_another_run(start):
+    assert state(start("one"))[0] != state(start("two", seed=1))[0]
+
+
+def test_training_changes_the_network_and_bfloat16_changes_it_otherwise(start):
+    ends = [state(start(precision, precision=precision))[0] for precision in ("float32", "bfloat16")]
+    assert ends[0]["network.conv1.weight"] != ends[1]["network.conv1.weight"]
+    assert ends[0]["network.conv1.weight"] == pytest.approx(ends[1]["network.conv1.weight"], abs=0.02)
+
+
+# Stopping and going on.
+
+
+@pytest.mark.parametrize("check", [1, 3, 4, 5, 7, 12])
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_stopped_run_ends_like_one_that_never_stopped(start, stop_at_check, monkeypatch, recipe, check):
+    # Each epoch has three updates and a batch of validation: twelve chances to stop.
+    whole = start("whole", **recipe)
+    stop_at_check(check)
+    with pytest.raises(Interrupted, match=r"stopped after \d+ images; go on with: alexnet resume .*/stopped"):
+        start("stopped", **recipe)
+    monkeypatch.undo()
+    stopped = whole.path.with_name("stopped")
+    seen = int(Run(stopped).latest().stem)
+    assert 0 < seen <= 144
+    assert state(resume(stopped)) == state(whole)
+
+
+def test_a_run_that_is_stopped_again_and_again_ends_the_same(start, stop_at_check, monkeypatch):
+    whole = start("whole", epochs=3)
+    path = whole.path.with_name("stopped")
+    stops = 0
+    while True:
+        stop_at_check(2)
+        try:
+            resume(path) if path.exists() else start("stopped", epochs=3)
+        except Interrupted:
+            stops += 1
+            monkeypatch.undo()
+        else:
+            break
+    assert stops > 3
+    assert state(Run(path)) == state(whole)
+
+
+def kill_at(monkeypatch, number, count, times=1):
+    """Send this process a signal before its nth update, really."""
+    updates = itertools.count(1)
+    set_rate = training.set_rate
+
+    def signalled(*arguments):
+        if next(updates) == count:
+            for _ in range(times):
+                signal.raise_signal(number)
+        set_rate(*arguments)
+
+    monkeypatch.setattr(training, "set_rate", signalled)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_after_the_update_and_saves(start, tmp_path, monkeypatch, number, code):
+    before = signal.getsignal(number)
+    kill_at(monkeypatch, number, 2)
+    with pytest.raises(Interrupted, match="stopped after 32 images") as caught:
+        start()
+    assert caught.value.exit_code == code
+    assert Run(tmp_path / "run").latest().name == "32.safetensors"
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_ends_at_once_and_leaves_the_last_checkpoint(start, tmp_path, monkeypatch):
+    kill_at(monkeypatch, signal.SIGINT, 5, times=2)
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert Checkpoint.read(Run(tmp_path / "run").latest()).facts["images_seen"] == 48
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(start, tmp_path, monkeypatch):
+    kill_at(monkeypatch, signal.SIGINT, 1, times=2)
+    with pytest.raises(KeyboardInterrupt):
+        start("killed")
+    monkeypatch.undo()
+    assert not Run(tmp_path / "killed").has_checkpoint
+    assert state(resume(tmp_path / "killed")) == state(start("whole"))
+
+
+def test_a_signal_during_the_last_save_is_too_late(start, monkeypatch):
+    write_log = Run.write_log
+
+    def signalled(self, rows):
+        write_log(self, rows)
+        if len(rows) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Run, "write_log", signalled)
+    assert len(start().log()) == 2
+
+
+def test_a_finished_run_is_left_as_it_is(start):
+    run = start()
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    resume(run.path)
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+
+
+def test_training_works_beside_the_main_thread(start):
+    runs = []
+    thread = threading.Thread(target=lambda: runs.append(start()))
+    thread.start()
+    thread.join()
+    assert len(runs[0].log()) == 2
+
+
+def test_rows_after_the_checkpoint_are_dropped_from_the_log(start, stop_at_check, monkeypatch, tmp_path):
+    stop_at_check(6)
+    with pytest.raises(Interrupted):
+        start()
+    monkeypatch.undo()
+    with (tmp_path / "run" / "log.jsonl").open("a") as stream:
+        stream.write('{"epoch": 2, "torn')
+    assert [row["epoch"] for row in resume(tmp_path / "run").log()] == [1, 2]
+
+
+def test_another_number_of_threads_is_told(tiny_run, tmp_path, capsys):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    resume(run)
+    assert "threads" not in capsys.readouterr().err
+    torch.set_num_threads(3)
+    try:
+        resume(run)
+    finally:
+        torch.set_num_threads(1)
+    assert "was trained with 1 threads, not 3: sums may now round differently" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("recipe.json", {"lr": 0.5, "epochs": 9}, r"trained by another recipe \(epochs, lr\): put recipe.json back"),
+        ("recipe.json", {"epochs": 0}, "epochs=0 is out of range"),
+        ("architecture.json", {"input_side": 40}, r"not of tiny: 2 of 12 differ, first conv3.bias"),
+        ("architecture.json", {"layers": []}, "this is no description of a network"),
+        ("store.json", {"digest": "0"}, "is another store than .* learned from"),
+        ("latest.json", {"checkpoint": "checkpoints/7.safetensors"}, "7.safetensors is missing"),
+        ("latest.json", {"checkpoint": "best.safetensors"}, "holds weights only: resume from one in"),
+    ],
+)
+def test_a_run_that_was_meddled_with_is_not_resumed(tiny_run, tmp_path, file, change, message):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    (run / file).write_text(json.dumps(json.loads((run / file).read_text()) | change))
+    with pytest.raises((DataError, UsageError), match=message) as caught:
+        resume(run)
+    assert "\n" not in str(caught.value)
+
+
+# Going wrong.
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_loss_that_is_not_finite_stops_before_the_update(start, tmp_path, monkeypatch, value):
+    losses, updates = itertools.count(1), []
+    cross_entropy, set_rate = training.F.cross_entropy, training.set_rate
+
+    def broken(*arguments, **options):
+        loss = cross_entropy(*arguments, **options)
+        return loss * float(value) if next(losses) == 5 else loss
+
+    def watched(optimizer, rate):
+        updates.append(rate)
+        set_rate(optimizer, rate)
+
+    monkeypatch.setattr(training.F, "cross_entropy", broken)
+    monkeypatch.setattr(training, "set_rate", watched)
+    with pytest.raises(Diverged) as caught:
+        start()
+    run = Run(tmp_path / "run")
+    assert len(updates) == 4  # the fifth update was not made
+    assert caught.value.exit_code == 4
+    message = str(caught.value)
+    assert message.startswith(f"the loss is {value} in epoch 2 after 1 updates, at rate 0.0")
+    assert f"the last good checkpoint is {run.latest()}; train again with --lr 0.002 or a longer" in message
+    assert run.latest().name == "48.safetensors"
+    assert len(run.log()) == 1
+
+
+def test_a_rate_that_is_far_too_high_diverges_and_leaves_no_broken_checkpoint(start, tmp_path):
+    with pytest.raises(Diverged, match=r"train again with --lr 10 or a longer --warmup-epochs"):
+        start(lr=100, warmup_epochs=0, schedule="constant", epochs=50, optimizer="sgd")
+    for path in (tmp_path / "run").rglob("*.safetensors"):
+        assert all(tensor.isfinite().all() for tensor in Checkpoint.read(path).part("network").values())
+
+
+@pytest.mark.parametrize("check", [None, 3])
+def test_weights_that_are_not_finite_are_never_saved(start, tmp_path, stop_at_check, monkeypatch, check):
+    updates, set_rate = itertools.count(1), training.set_rate
+
+    def broken(optimizer, rate):
+        # What a finite loss with an infinite gradient does, in the last update of the epoch.
+        set_rate(optimizer, math.inf if next(updates) == 3 else rate)
+
+    monkeypatch.setattr(training, "set_rate", broken)
+    if check:
+        stop_at_check(check)
+    with pytest.raises(Diverged, match=r"the largest weight is (nan|inf) in epoch 1 after 3 updates"):
+        start()
+    assert not list((tmp_path / "run").rglob("*.safetensors"))
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+def test_a_watch_speaks_once_when_nothing_was_learned():
+    stuck, learning = torch.tensor(math.log(10)), torch.tensor(2.28)
+    watch = StuckWatch(10, 60)
+    assert [update for update in range(1, 100) if watch.update(stuck)] == [60]
+    watch = StuckWatch(10, 60)
+    assert not any(watch.update(learning) for _ in range(100))
+    watch = StuckWatch(10, 60)  # the end counts, not the beginning
+    assert not any(watch.update(stuck if update < 30 else learning) for update in range(100))
+    assert not any(StuckWatch(10, 0).update(stuck) for _ in range(100))
+    assert not any(StuckWatch(10, 60, updates=61).update(stuck) for _ in range(100))
+
+
+@pytest.mark.parametrize(
+    ("network", "changes", "cause"),
+    [
+        (None, {"start": "architecture"}, "the printed start can wait long on this plateau; wait, or try --start he"),
+        ("uniform", {"start": "architecture"}, "the uniform start shrinks the signal from layer to layer; try --start"),
+        (None, {"lr": 0.5}, "the rate 0.5 may have killed the ReLUs; try --lr 0.05"),
+        (None, {}, "labels may be wrong, or the rate too low; look at the pictures with `alexnet data`"),
+    ],
+)
+def test_the_likely_cause_is_named(tiny_store, tiny_network, tiny_recipe, network, changes, cause):
+    recipe = tiny_recipe.with_changes(**changes)
+    if network == "uniform":
+        tiny_network = replace(tiny_network, start=tuple(Start(row.layer, "uniform") for row in tiny_network.start))
+    store = Store(tiny_store)
+    learner = Learner(store, training.resolve(tiny_network, recipe, store), recipe, CPU)
+    assert likely_cause(learner).startswith(cause)
+
+
+def test_a_loss_that_stays_where_it_began_is_reported_with_the_likely_cause(start, capsys):
+    # The printed start of a small net, which waits: N(0, 0.01), and no update to speak of.
+    start(start="architecture", lr=1e-9, stuck_after=5)
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: the loss is still ln(10): the printed start can wait long on this plateau")
+
+
+# Choosing.
+
+
+def test_a_plateau_ends_a_run_early(start):
+    # No error falls when nothing is learned: the first epoch is the best; the third and the fifth end the patience.
+    rates = {"lr": 1e-12, "lr_patience": 2, "lr_drops": 1, "warmup_epochs": 0}
+    run = start(schedule="plateau", epochs=50, stuck_after=0, **rates)
+    assert [row["lr"] for row in run.log()] == pytest.approx([1e-12] * 3 + [1e-13] * 2)
+    assert resume(run.path).log() == run.log()
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Let every evaluation come out as one after another of these top-1."""
+
+    def arrange(*values):
+        results = iter(values)
+        monkeypatch.setattr("alexnet.learner.evaluate", lambda *_, **__: Evaluation(next(results), 1.0, 1.0, 8, 1, 0.1))
+
+    return arrange
+
+
+def weights_after(run, name):
+    part = Checkpoint.read(run.path / name).part("network")
+    return part["fc8.weight"].tolist()
+
+
+def test_the_best_network_is_chosen_by_val(start, measured):
+    measured(0.5, 0.7, 0.7, 0.2)
+    run = start(epochs=4)
+    assert Checkpoint.read(run.path / "best.safetensors").facts["epoch"] == 2
+    assert weights_after(run, "best.safetensors") != weights_after(run, "checkpoints/192.safetensors")
+
+
+def test_without_val_nothing_is_chosen_by_test_and_the_last_network_is_the_best(start, tiny_store, measured):
+    store = Store(tiny_store)
+    del store.splits["val"]
+    measured(0.5, 0.9, 0.1)
+    run = start(store=store, epochs=3)
+    assert Checkpoint.read(run.path / "best.safetensors").facts["epoch"] == 3
+    assert weights_after(run, "best.safetensors") == weights_after(run, "checkpoints/144.safetensors")
+
+
+def test_the_best_so_far_survives_a_stop(start, measured, stop_at_check, monkeypatch, tmp_path):
+    measured(0.9)
+    stop_at_check(5)  # in the second epoch
+    with pytest.raises(Interrupted):
+        start(epochs=3)
+    monkeypatch.undo()
+    measured(0.8, 0.7)
+    assert Checkpoint.read(resume(tmp_path / "run").path / "best.safetensors").facts["epoch"] == 1
+
+
+# What cannot be trained.
+
+
+def test_fewer_images_than_a_batch_are_refused(start, tmp_path, tiny_store):
+    message = "has 48 training images, fewer than a batch of 49: lower --batch-size"
+    with pytest.raises(UsageError, match=f"{tiny_store} {message}"):
+        start(batch_size=49)
+    assert not (tmp_path / "run").exists()
+    assert start(batch_size=48).log()
+
+
+@pytest.mark.parametrize(("gone", "left"), [(("train",), "test, val"), (("val", "test"), "train")])
+def test_a_store_without_the_splits_that_training_needs_is_refused(start, tmp_path, tiny_store, gone, left):
+    store = Store(tiny_store)
+    for name in gone:
+        del store.splits[name]
+    with pytest.raises(UsageError, match=f"has the splits {left}; training needs train, and val or test"):
+        start(store=store)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_view_smaller_than_the_network_is_refused(start, tmp_path):
+    with pytest.raises(UsageError, match="view_side=20 is smaller than the network's input of 24"):
+        start(view_side=20)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_last_layer_gets_a_unit_a_class(start, photo_store):
+    run = start(store=photo_store, batch_size=9)
+    assert run.architecture.classes == 3
+    assert all(row["val_top5"] is None for row in run.log())
+
+
+@pytest.mark.parametrize("network", [PAPER, SINGLE, CIFAR_18PCT], ids=lambda network: network.name)
+def test_a_start_is_resolved_with_the_recipe(network, tiny_store, tiny_recipe):
+    store = Store(tiny_store)
+    printed = training.resolve(network, tiny_recipe.with_changes(start="architecture"), store)
+    assert printed == network.with_classes(10)
+    assert training.resolve(network, tiny_recipe, store) == network.with_classes(10).with_he_start()
+
+
+# The truth.
+
+
+def test_the_drawn_set_is_learned_and_wrong_labels_are_not(tmp_path, monkeypatch, capsys):
+    """A small network learns what it is shown to more than 90 %, and nothing where there is nothing to learn."""
+    network = vary(CIFAR_18PCT, "side=28")
+    recipe = FAST.with_changes(epochs=8, lr=0.03, precision="float32", stuck_after=200)
+    store = prepare("shapes", None, tmp_path / "store", side=32, count=4000, workers=2)
+    run = train(store, network, recipe, tmp_path / "true")
+    assert evaluate([run.trained()], store.splits["test"]).top1 > 0.9
+    assert "warning" not in capsys.readouterr().err
+
+    wrong = Store(tmp_path / "store")
+    wrong.splits["train"].labels[:] = np.random.default_rng(0).permutation(wrong.splits["train"].labels)
+    learner = Learner(wrong, training.resolve(network, recipe, wrong), recipe, CPU)
+    end = Run.create(tmp_path / "wrong", network, recipe, wrong)
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "finished", property(lambda self: self.epoch == 3))
+        training.learn(learner, end)
+    assert run.log()[2]["val_top1"] > 0.6
+    assert end.log()[2]["val_top1"] < 0.2
+    assert "the loss is still ln(10): labels may be wrong, or the rate too low" in capsys.readouterr().err
