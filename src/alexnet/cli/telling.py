@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from alexnet.architectures import ARCHITECTURES, Architecture, memory, named
+from alexnet.architectures import Architecture, memory
+from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.options import Options, add_vary
 from alexnet.layers import Activation, AdaptivePool, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm
 from alexnet.recipe import REASONS, RECIPES, Recipe, changes, load_recipe
