@@ -53,6 +53,24 @@ def test_a_fully_connected_layer_sees_every_value():
     assert layer.parameters((4096,)) == 16_781_312
 
 
+def test_a_fully_connected_layer_may_see_its_own_tower_only():
+    layer = FullyConnected("fc6", 8192, towers=2)
+    assert layer.output((256, 6, 6)) == (8192,)
+    assert layer.fan_in((256, 6, 6)) == 128 * 36
+    assert layer.parameters((256, 6, 6)) == 8192 * (128 * 36 + 1)
+    assert layer.macs((256, 6, 6)) == FullyConnected("fc6", 4096).macs((256, 6, 6))
+
+
+def test_zeros_right_and_below_round_up_as_cuda_convnet_does():
+    for stride in range(1, 6):
+        for padding in range(3):
+            rounding = Convolution("conv1", 1, 5, stride, (padding, padding + stride - 1))
+            for side in range(5, 40):
+                # layer.py of the 2012 source: 1 + ceil((2 · padding + side − kernel) / stride).
+                positions = 1 + math.ceil((2 * padding + side - 5) / stride)
+                assert rounding.output((1, side, side)) == (1, positions, positions)
+
+
 def test_layers_without_weights_cost_nothing():
     shape = (6, 8, 8)
     for layer in (Activation("a"), ResponseNorm("n"), Pool("p"), AdaptivePool("q"), Dropout("d")):
@@ -97,6 +115,9 @@ def test_alpha_is_divided_by_the_values_in_the_window():
             "conv2: 2 towers do not divide its 3 input maps: choose a mul",
         ),
         (Convolution("conv2", 9, 5, towers=2), (4, 9, 9), "conv2: 2 towers do not divide its 9 output maps: choose"),
+        (FullyConnected("fc6", 9, 2), (4, 3, 3), "fc6: 2 towers do not divide its 9 units: choose a multiple of 2"),
+        (FullyConnected("fc6", 8, 2), (5, 2, 2), "fc6: 2 towers do not divide its 5 inputs: choose a multiple of 2"),
+        (FullyConnected("fc7", 8, 2), (5,), "fc7: 2 towers do not divide its 5 inputs"),
         (Convolution("conv1", 96, 11), (3, 10, 10), "conv1 is 11 wide, but its padded input is only 10: enlarge"),
         (Convolution("conv1", 96, 11, 1, (0, 3)), (3, 7, 7), "padded input is only 10"),
         (Convolution("conv1", 96, 3), (5,), "conv1 works on maps, but gets 5 units: put it before"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from alexnet.architectures import SINGLE
+from alexnet.catalogue import SINGLE
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, DataError, UsageError
 from alexnet.nn.network import Network

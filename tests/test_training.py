@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from alexnet import training
-from alexnet.architectures import CIFAR_18PCT, PAPER, SINGLE, Start
+from alexnet.architectures import Start
+from alexnet.catalogue import CIFAR_18PCT, PAPER, SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
 from alexnet.errors import DataError, Diverged, Interrupted, UsageError

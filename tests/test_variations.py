@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from alexnet.architectures import CIFAR_18PCT, PAPER, SINGLE
+from alexnet.catalogue import AUTHORS_2012, CIFAR_18PCT, CONV6, HALF, PAPER, SINGLE
 from alexnet.errors import UsageError
-from alexnet.layers import Activation, Convolution, Dropout, Pool, ResponseNorm
+from alexnet.layers import Activation, Convolution, Dropout, FullyConnected, Pool, ResponseNorm
 from alexnet.variations import vary
 
 
@@ -42,6 +42,23 @@ def test_towers_divide_conv2_conv4_and_conv5():
     assert same_but_for(PAPER, vary(PAPER, "towers=4"), Convolution)
 
 
+def test_half_keeps_one_tower_of_two_but_for_the_last_convolution():
+    assert vary(PAPER, "towers=half").layers == HALF.layers
+    assert vary(PAPER, "towers=half").start == HALF.start
+    # layers-145-half.cfg of the 2012 source.
+    half = vary(AUTHORS_2012, "towers=half")
+    assert [layer.channels for layer in of(half, Convolution)] == [48, 128, 192, 192, 256]
+    assert towers(half) == [1] * 5
+    assert [(norm.name, norm.towers) for norm in of(half, ResponseNorm)] == [("norm1", 1), ("norm2", 1), ("cnorm2", 1)]
+    assert [layer.units for layer in of(half, FullyConnected)] == [4096, 4096, 1000]
+    assert half.parameters == HALF.parameters == 59_798_312
+    for other, count in ((SINGLE, 1), (vary(PAPER, "towers=4"), 4)):
+        with pytest.raises(
+            UsageError, match=rf"towers=half is for networks of 2 towers, and .* has {count}: use it with"
+        ):
+            vary(other, "towers=half")
+
+
 def test_towers_take_norms_that_stop_at_their_borders_with_them():
     norms = of(vary(PAPER, "response_norm_within=tower", "towers=4"), ResponseNorm)
     assert [norm.towers for norm in norms] == [4, 4]
@@ -53,6 +70,34 @@ def test_without_communication_conv3_keeps_to_its_tower_too():
     assert towers(off) == [1, 2, 2, 2, 2]
     assert PAPER.parameters - off.parameters == 384 * 128 * 9
     assert towers(vary(off, "communication=on")) == towers(PAPER)
+
+
+def test_run_150_of_2012_keeps_the_towers_apart_until_fc8():
+    apart = vary(AUTHORS_2012, "communication=off-2012")
+    assert [(layer.channels, layer.towers) for layer in of(apart, Convolution)] == [
+        (96, 1),
+        (320, 2),
+        (384, 2),
+        (384, 2),
+        (256, 2),
+    ]
+    assert [(layer.units, layer.towers) for layer in of(apart, FullyConnected)] == [(8192, 2), (4096, 2), (1000, 1)]
+    # conv2 +76,864, conv3 −331,776, fc6 +4,096 against the network that it is compared with.
+    assert AUTHORS_2012.parameters - apart.parameters == 331_776 - 76_864 - 4_096
+    assert apart.start == AUTHORS_2012.start
+    assert [layer.units for layer in of(vary(apart, "towers=1"), FullyConnected)] == [8192, 4096, 1000]
+    assert {layer.towers for layer in of(vary(apart, "towers=1"), FullyConnected)} == {1}
+    with pytest.raises(UsageError, match="communication=off-2012 is for networks of 2 towers, and single has 1"):
+        vary(SINGLE, "communication=off-2012")
+    with pytest.raises(UsageError, match="communication=off-2012 changes fc6, which conv6 has not: use it with paper"):
+        vary(CONV6, "communication=off-2012")
+
+
+def test_run_148_of_2012_is_run_145_without_its_three_norms():
+    off = vary(AUTHORS_2012, "response_norm=off")
+    assert [layer.name for layer in off.layers][:6] == ["conv1", "pool1", "relu1", "conv2", "relu2", "pool2"]
+    assert of(off, ResponseNorm) == []
+    assert len(AUTHORS_2012.layers) - len(off.layers) == 3
 
 
 def test_response_norm_off_leaves_it_out():
@@ -74,7 +119,7 @@ def test_response_norm_off_leaves_it_out():
         ("response_norm_k=0.5", "k", 0.5),
     ],
 )
-@pytest.mark.parametrize("start", [PAPER, CIFAR_18PCT], ids=lambda start: start.name)
+@pytest.mark.parametrize("start", [PAPER, AUTHORS_2012, CIFAR_18PCT], ids=lambda start: start.name)
 def test_each_choice_of_response_norm_changes_alone(start, change, attribute, value):
     changed = vary(start, change)
     norms = [layer for layer in start.layers if isinstance(layer, ResponseNorm)]
@@ -89,6 +134,24 @@ def test_plain_pooling_keeps_the_sides_of_the_maps():
     assert plain.parameters == PAPER.parameters
     assert sides(vary(CIFAR_18PCT, "pool=plain")) == sides(CIFAR_18PCT) == [16, 8, 4]
     assert vary(plain, "pool=overlapping").layers == PAPER.layers
+
+
+def test_run_147_of_2012_keeps_maps_of_6_although_its_pools_round_up():
+    def maps(architecture):
+        return [row.output[1] for row in architecture.rows() if isinstance(row.layer, Convolution | Pool)]
+
+    run_147 = vary(AUTHORS_2012, "pool=plain-2012")
+    assert maps(run_147) == [55, 28, 26, 13, 13, 13, 11, 6]
+    assert [layer.padding for layer in of(run_147, Convolution)] == [(0, 3), (1, 1), (1, 1), (1, 1), (0, 0)]
+    assert {(pool.kernel, pool.stride, pool.round_up) for pool in of(run_147, Pool)} == {(2, 2, True)}
+    assert run_147.parameters == AUTHORS_2012.parameters
+    # With its own paddings the last maps would be 7 × 7, and fc6 larger by a third.
+    assert maps(vary(AUTHORS_2012, "pool=plain")) == [55, 28, 28, 14, 14, 14, 14, 7]
+    # The paper's pools round down: they keep 6 × 6 with the printed paddings, on other positions.
+    assert maps(vary(PAPER, "pool=plain")) == [55, 27, 27, 13, 13, 13, 13, 6]
+    assert maps(vary(PAPER, "pool=plain-2012")) == maps(run_147)
+    with pytest.raises(UsageError, match="pool=plain-2012 changes conv5, which cifar-18pct has not: use it with paper"):
+        vary(CIFAR_18PCT, "pool=plain-2012")
 
 
 def test_activation_and_dropout():
@@ -107,6 +170,10 @@ def test_a_layer_left_out_takes_activation_and_dropout_with_it():
         less = vary(PAPER, f"without={name}")
         assert {layer.name for layer in PAPER.layers} - {layer.name for layer in less.layers} == gone
         assert [row.layer for row in less.start] == [row.layer for row in PAPER.start if row.layer != name]
+    # conv6's ReLU has its number; fc7's keeps its own.
+    without_conv6 = vary(CONV6, "without=conv6")
+    assert {layer.name for layer in CONV6.layers} - {layer.name for layer in without_conv6.layers} == {"conv6", "relu6"}
+    assert without_conv6.parameters == PAPER.parameters
     # conv5 goes from 384 to 256 maps, so that fc6 then sees half as many again.
     assert vary(PAPER, "without=conv5").rows()[-7].parameters == 4096 * (384 * 36 + 1)
     assert "pool5" in [layer.name for layer in vary(PAPER, "without=conv5").layers]
@@ -141,6 +208,8 @@ def test_the_name_tells_the_variations_and_the_order_is_kept():
         ("response_norm=ofF", "response_norm=ofF is not known: did you mean off?"),
         ("response_norm_alpha=print", "response_norm_alpha=print is not known: did you mean printed?"),
         ("response_norm_within=towers", "did you mean tower?"),
+        ("towers=halves", "towers=halves is not a number from 1 to 64"),
+        ("pool=plain-2013", "pool=plain-2013 is not known: did you mean plain-2012?"),
         ("communication=none", "communication=none is not known: did you mean on?"),
         ("pool=overlap", "pool=overlap is not known: did you mean overlapping?"),
         ("activation=gelu", "activation=gelu is not known: did you mean relu?"),

@@ -1,4 +1,4 @@
-"""Networks as data: `Architecture`, and the ones that have a name.
+"""Networks as data: `Architecture`; `alexnet.catalogue` holds the ones that have a name.
 
 A description holds the layers, the table of starting weights and what the network wants of its input. An ablation of
 the paper is another description (see `alexnet.variations`), never another class.
@@ -8,20 +8,8 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from alexnet.errors import DataError, UsageError, did_you_mean
-from alexnet.layers import (
-    LAYERS,
-    Activation,
-    AdaptivePool,
-    Convolution,
-    Dropout,
-    FullyConnected,
-    Layer,
-    Pool,
-    ResponseNorm,
-    Shape,
-    Weighted,
-)
+from alexnet.errors import DataError, UsageError
+from alexnet.layers import LAYERS, Convolution, FullyConnected, Layer, Shape, Weighted
 
 Input = Literal["raw", "deviation", "imagenet"]
 
@@ -202,79 +190,3 @@ def memory(architecture: Architecture) -> dict[str, float]:
         "parameters": architecture.parameters * megabyte,
     }
     return {**parts, "total": sum(parts.values())}
-
-
-def _hidden(number: int, *layers: Layer) -> tuple[Layer, ...]:
-    """Put the ReLU behind a weighted layer, and what follows it (§3.1)."""
-    first, *rest = layers
-    return (first, Activation(f"relu{number}"), *rest)
-
-
-def _eight_layers(
-    towers: int, conv1_padding: tuple[int, int], adaptive: bool, dropout: Literal["mask", "inverted"]
-) -> tuple[Layer, ...]:
-    """The paper's eight learned layers (§3.5); the towers meet in conv3 and in the fully connected layers (§3.2)."""
-    return (
-        *_hidden(1, Convolution("conv1", 96, 11, 4, conv1_padding), ResponseNorm("norm1"), Pool("pool1")),
-        *_hidden(2, Convolution("conv2", 256, 5, padding=(2, 2), towers=towers), ResponseNorm("norm2"), Pool("pool2")),
-        *_hidden(3, Convolution("conv3", 384, 3, padding=(1, 1))),
-        *_hidden(4, Convolution("conv4", 384, 3, padding=(1, 1), towers=towers)),
-        *_hidden(5, Convolution("conv5", 256, 3, padding=(1, 1), towers=towers), Pool("pool5")),
-        *((AdaptivePool("adaptive5"),) if adaptive else ()),
-        *_hidden(6, FullyConnected("fc6", 4096), Dropout("dropout6", kind=dropout)),
-        *_hidden(7, FullyConnected("fc7", 4096), Dropout("dropout7", kind=dropout)),
-        FullyConnected("fc8", 1000),
-    )
-
-
-# Paper (§5): N(0, 0.01) in every layer; biases 1 in conv2, conv4, conv5 and the hidden fully connected layers, 0
-# elsewhere.
-PRINTED_START = (
-    Start("conv1"),
-    Start("conv2", bias=1.0),
-    Start("conv3"),
-    Start("conv4", bias=1.0),
-    Start("conv5", bias=1.0),
-    Start("fc6", bias=1.0),
-    Start("fc7", bias=1.0),
-    Start("fc8"),
-)
-
-# Paper (§3.5): 224×224 inputs give 55×55 maps only with three zeros right and below, which is how the 2012 source reads
-# outside its picture.
-PAPER = Architecture("paper", _eight_layers(2, (0, 3), False, "mask"), PRINTED_START)
-
-# Differs from the paper: one tower, inputs of 227 and PyTorch's dropout, as write-ups 001, 002 and 004 have the
-# network.
-SINGLE = Architecture("single", _eight_layers(1, (0, 0), True, "inverted"), PRINTED_START, input_side=227)
-
-# The 2012 source's example-layers/layers-18pct.cfg (for CIFAR-10), with its deviations; pools round up, the response
-# norms work within a map and divide α.
-CIFAR_18PCT = Architecture(
-    "cifar-18pct",
-    (
-        Convolution("conv1", 32, 5, padding=(2, 2)),
-        Pool("pool1", round_up=True),
-        Activation("relu1"),
-        ResponseNorm("norm1", "map", 3, alpha=5e-5, k=1.0, divide_alpha=True),
-        *_hidden(2, Convolution("conv2", 32, 5, padding=(2, 2)), Pool("pool2", "average", round_up=True)),
-        ResponseNorm("norm2", "map", 3, alpha=5e-5, k=1.0, divide_alpha=True),
-        *_hidden(3, Convolution("conv3", 64, 5, padding=(2, 2)), Pool("pool3", "average", round_up=True)),
-        FullyConnected("fc10", 10),
-    ),
-    (Start("conv1", deviation=1e-4), Start("conv2"), Start("conv3"), Start("fc10")),
-    input_side=32,
-)
-
-ARCHITECTURES = {architecture.name: architecture for architecture in (PAPER, SINGLE, CIFAR_18PCT)}
-
-
-def named(name: str) -> Architecture:
-    """Find a network by its name.
-
-    Raises:
-        UsageError: If no network has this name.
-    """
-    if name not in ARCHITECTURES:
-        raise UsageError(f"unknown architecture {name}: {did_you_mean(name, ARCHITECTURES)}")
-    return ARCHITECTURES[name]

@@ -36,6 +36,15 @@ def _windows(layer: "Convolution | Pool", side: int, padding: int, round_up: boo
     return free // layer.stride + 1
 
 
+def _refuse_undivided(layer: "Convolution | FullyConnected | ResponseNorm", counts: dict[str, int]) -> None:
+    """Refuse towers that do not divide what is to be shared out among them."""
+    for what, count in counts.items():
+        if count % layer.towers:
+            raise UsageError(
+                f"{layer.name}: {layer.towers} towers do not divide its {what}: choose a multiple of {layer.towers}"
+            )
+
+
 @dataclass(frozen=True)
 class Convolution:
     """A convolution with bias (§3.5), or an unshared ("local") layer when `shared` is false.
@@ -61,12 +70,7 @@ class Convolution:
     def output(self, shape: Shape) -> Shape:
         """Give the output shape, or refuse an input that does not fit."""
         maps, side = _maps(self, shape)
-        for count, what in ((maps, "input"), (self.channels, "output")):
-            if count % self.towers:
-                raise UsageError(
-                    f"{self.name}: {self.towers} towers do not divide its {count} {what} maps: "
-                    f"choose a multiple of {self.towers}"
-                )
+        _refuse_undivided(self, {f"{maps} input maps": maps, f"{self.channels} output maps": self.channels})
         positions = _windows(self, side, sum(self.padding), round_up=False)
         return (self.channels, positions, positions)
 
@@ -86,18 +90,26 @@ class Convolution:
 
 @dataclass(frozen=True)
 class FullyConnected:
-    """A fully connected layer with bias; maps are laid out channel by channel before it (§3.5)."""
+    """A fully connected layer with bias; maps are laid out channel by channel before it (§3.5).
+
+    Attributes:
+        name: `fc6` … as the paper names it.
+        units: Outputs, all towers together.
+        towers: Into how many towers inputs and units are divided: each unit sees only its own tower. 1 sees all.
+    """
 
     name: str
     units: int
+    towers: int = 1
 
     def output(self, shape: Shape) -> Shape:
-        """Give the output shape."""
+        """Give the output shape, or refuse towers that do not divide the inputs or the units."""
+        _refuse_undivided(self, {f"{shape[0]} inputs": shape[0], f"{self.units} units": self.units})
         return (self.units,)
 
     def fan_in(self, shape: Shape) -> int:
         """Count the inputs of one unit."""
-        return math.prod(shape)
+        return math.prod(shape) // self.towers
 
     def parameters(self, shape: Shape) -> int:
         """Count weights and biases."""
@@ -166,10 +178,7 @@ class ResponseNorm(_Free):
         maps, _ = _maps(self, shape)
         if self.size < 1 or self.size % 2 == 0:
             raise UsageError(f"{self.name}: a window of {self.size} has no middle: choose an odd size")
-        if maps % self.towers:
-            raise UsageError(
-                f"{self.name}: {self.towers} towers do not divide its {maps} maps: choose a multiple of {self.towers}"
-            )
+        _refuse_undivided(self, {f"{maps} maps": maps})
         return shape
 
     @property

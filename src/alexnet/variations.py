@@ -6,14 +6,36 @@ Each key changes one thing in a description and gives another description.
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from alexnet.architectures import Architecture, Input
 from alexnet.errors import UsageError, did_you_mean
-from alexnet.layers import Activation, Convolution, Dropout, Layer, Pool, ResponseNorm, Weighted
+from alexnet.layers import Activation, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm, Weighted
 
 SomeLayer = TypeVar("SomeLayer", bound=Layer)
 Word = TypeVar("Word", bound=str)
+
+Fields = dict[str, dict[str, Any]]
+
+# What layers-147.cfg (pooling without overlap) has otherwise than layers-145.cfg. Pools that round up would leave maps
+# of 7×7; the narrower paddings keep 6×6. (Pools that round down, as those of `paper`, keep 6×6 by themselves.)
+_PLAIN = {"kernel": 2, "stride": 2, "round_up": True}
+RUN_147: Fields = {
+    "pool1": _PLAIN,
+    "conv2": {"padding": (1, 1)},
+    "pool2": _PLAIN,
+    "conv5": {"padding": (0, 0)},
+    "pool5": _PLAIN,
+}
+
+# What layers-150.cfg (no communication between the towers) has otherwise than layers-145.cfg: more kernels and units
+# make up for the weights that go with the connections.
+RUN_150: Fields = {
+    "conv2": {"channels": 320},
+    "conv3": {"towers": 2},
+    "fc6": {"units": 8192, "towers": 2},
+    "fc7": {"towers": 2},
+}
 
 
 def _refuse_missing(architecture: Architecture, kind: type) -> None:
@@ -62,8 +84,29 @@ def _whole(key: str, value: str, low: int, high: int) -> int:
     return int(number)
 
 
+def _refuse_other_than_two_towers(architecture: Architecture, change: str) -> None:
+    """Refuse a change that is about two towers."""
+    if architecture.towers != 2:
+        raise UsageError(
+            f"{change} is for networks of 2 towers, and {architecture.name} has {architecture.towers}: "
+            f"use it with paper or authors-2012"
+        )
+
+
+def _as_in_2012(architecture: Architecture, change: str, fields: Fields) -> Architecture:
+    """Change fields of layers, by the layers' names, as another 2012 layer file has them."""
+    if missing := fields.keys() - {layer.name for layer in architecture.layers}:
+        raise UsageError(
+            f"{change} changes {min(missing)}, which {architecture.name} has not: use it with paper or authors-2012"
+        )
+    layers = tuple(replace(layer, **fields.get(layer.name, {})) for layer in architecture.layers)
+    return replace(architecture, layers=layers)
+
+
 def _towers(architecture: Architecture, value: str) -> Architecture:
-    """Divide conv2, conv4 and conv5 into towers (§3.2), or make one tower of them."""
+    """Divide conv2, conv4 and conv5 into towers (§3.2), make one tower of them, or keep one half of two."""
+    if value == "half":
+        return _half(architecture)
     towers = _whole("towers", value, 1, 64)
     divided = {layer.name for layer in architecture.layers if isinstance(layer, Convolution) and layer.towers > 1} or {
         "conv2",
@@ -74,16 +117,40 @@ def _towers(architecture: Architecture, value: str) -> Architecture:
     def change(layer: Layer) -> Layer:
         if isinstance(layer, Convolution) and layer.name in divided:
             return replace(layer, towers=towers)
-        if isinstance(layer, ResponseNorm) and layer.towers > 1:
+        if isinstance(layer, ResponseNorm | FullyConnected) and layer.towers > 1:
             return replace(layer, towers=towers)
         return layer
 
     return replace(architecture, layers=tuple(change(layer) for layer in architecture.layers))
 
 
+def _half(architecture: Architecture) -> Architecture:
+    """Keep one tower of two (§3.2: the one-GPU net; layers-145-half.cfg).
+
+    The last convolution keeps the kernels of both: else the network would have about half as many parameters, which
+    "wouldnt make for a fair comparison", say the 2012 notes.
+    """
+    _refuse_other_than_two_towers(architecture, "towers=half")
+    last = [layer for layer in architecture.layers if isinstance(layer, Convolution)][-1]
+
+    def change(layer: Layer) -> Layer:
+        if isinstance(layer, Convolution):
+            return replace(layer, towers=1, channels=layer.channels if layer == last else layer.channels // 2)
+        return replace(layer, towers=1) if isinstance(layer, ResponseNorm | FullyConnected) else layer
+
+    return replace(architecture, layers=tuple(change(layer) for layer in architecture.layers))
+
+
 def _communication(architecture: Architecture, value: str) -> Architecture:
-    """Let the towers meet in conv3 (§3.2), or not before the fully connected layers (run 150 of the 2012 notes)."""
-    towers = 1 if _choice("communication", value, ("on", "off")) == "on" else architecture.towers
+    """Let the towers meet in conv3 (§3.2), or not before fc6, or as in run 150 of the 2012 notes: not before fc8.
+
+    Response norms over the whole layer, as printed, still look across the border.
+    """
+    choice: Literal["on", "off", "off-2012"] = _choice("communication", value, ("on", "off", "off-2012"))
+    if choice == "off-2012":
+        _refuse_other_than_two_towers(architecture, "communication=off-2012")
+        return _as_in_2012(architecture, "communication=off-2012", RUN_150)
+    towers = 1 if choice == "on" else architecture.towers
 
     def change(layer: Convolution) -> Convolution:
         return replace(layer, towers=towers) if layer.name == "conv3" else layer
@@ -118,8 +185,13 @@ def _response_norm_k(architecture: Architecture, value: str) -> Architecture:
 
 
 def _pool(architecture: Architecture, value: str) -> Architecture:
-    """Pool with overlap, 3 by 2, or without, 2 by 2 (§3.4)."""
-    kernel = 3 if _choice("pool", value, ("overlapping", "plain")) == "overlapping" else 2
+    """Pool with overlap, 3 by 2, or without, 2 by 2 (§3.4), or as in run 147 of the 2012 notes, 2 by 2 too."""
+    choice: Literal["overlapping", "plain", "plain-2012"] = _choice(
+        "pool", value, ("overlapping", "plain", "plain-2012")
+    )
+    if choice == "plain-2012":
+        return _as_in_2012(architecture, "pool=plain-2012", RUN_147)
+    kernel = 3 if choice == "overlapping" else 2
     return _each(architecture, Pool, lambda layer: replace(layer, kernel=kernel, stride=2))
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from alexnet.architectures import PAPER, Start
+from alexnet.architectures import Start
+from alexnet.catalogue import PAPER
 from alexnet.data import augment
 from alexnet.data.augment import (
     IMAGENET_DEVIATION,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet.architectures import SINGLE
+from alexnet.catalogue import SINGLE
 from alexnet.experiments import write_up_004
 from alexnet.experiments.write_up_004 import as_written, ours, reproduce
 from alexnet.layers import Dropout

@@ -3,7 +3,7 @@
 import json
 from itertools import pairwise
 
-from alexnet.architectures import SINGLE
+from alexnet.catalogue import SINGLE
 from alexnet.experiments import write_up_004_steps
 from alexnet.experiments.write_up_004 import as_written, ours
 from alexnet.experiments.write_up_004_steps import SIDE, reproduce, steps

@@ -9,9 +9,23 @@ import torch
 from torch import nn
 
 from alexnet import layers
-from alexnet.architectures import ARCHITECTURES, CIFAR_18PCT, FIRST_LAYER, PAPER, SINGLE, Start
+from alexnet.architectures import FIRST_LAYER, Start
+from alexnet.catalogue import (
+    ARCHITECTURES,
+    AUTHORS_2012,
+    CAFFE,
+    CIFAR_11PCT,
+    CIFAR_13PCT,
+    CIFAR_18PCT,
+    CONV6,
+    HALF,
+    PAPER,
+    SINGLE,
+    TORCHVISION,
+    TORCHVISION_NAMES,
+)
 from alexnet.errors import UsageError
-from alexnet.nn.network import MaskDropout, Network, Unshared, arithmetic, create_model, initialise
+from alexnet.nn.network import FullyConnected, MaskDropout, Network, Unshared, arithmetic, create_model, initialise
 from alexnet.variations import vary
 
 
@@ -30,6 +44,25 @@ def convolve(x, weight, bias, stride=1, before=0, after=0, towers=1):
                 top, left = i * stride, j * stride
                 patch = maps[:, :, top : top + kernel, left : left + kernel]
                 out[:, kernels, i, j] = np.tensordot(patch, weight[kernels], ([1, 2, 3], [1, 2, 3])) + bias[kernels]
+    return out
+
+
+def convolve_2012(x, weight, bias, stride=1, padding=0, towers=1):
+    """As many positions as cuda-convnet has, 1 + ceil((2 · padding + side − kernel) / stride); outside are zeros."""
+    side, kernel = x.shape[2], weight.shape[2]
+    positions = 1 + math.ceil((2 * padding + side - kernel) / stride)
+    after = (positions - 1) * stride + kernel - side - padding
+    return convolve(x, weight, bias, stride, padding, after, towers)
+
+
+def convolve_unshared(x, weight, bias):
+    """A 3 × 3 kernel for every position, with one zero around; `weight` is (positions, 1, channels, inputs)."""
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    out = np.empty((len(x), *bias.shape))
+    for i in range(bias.shape[1]):
+        for j in range(bias.shape[2]):
+            patch = padded[:, :, i : i + 3, j : j + 3].reshape(len(x), -1)
+            out[:, :, i, j] = patch @ weight[i * bias.shape[2] + j, 0].T + bias[:, i, j]
     return out
 
 
@@ -52,12 +85,19 @@ def norm_over_maps(x, k=2.0, n=5, alpha=1e-4, beta=0.75):
     return x / (k + alpha * np.stack(sums, 1)) ** beta
 
 
-def norm_within_map(x, alpha=5e-5 / 9, beta=0.75):
-    """The rnorm layer of the 2012 source: a 3 × 3 window in one map, α over 9, k = 1."""
-    padded = np.pad(x**2, ((0, 0), (0, 0), (1, 1), (1, 1)))
+def norm_over_maps_2012(x, scale, size, min_div=1.0, towers=1, power=0.75):
+    """The cmrnorm layer of the 2012 source, one a tower; its scale is divided by the size."""
+    parts = np.split(x, towers, axis=1)
+    return np.concatenate([norm_over_maps(part, min_div, size, scale / size, power) for part in parts], axis=1)
+
+
+def norm_within_map(x, scale=5e-5, size=3, power=0.75):
+    """The rnorm layer of the 2012 source: a square window in one map, the scale over its area, and 1."""
+    half = size // 2
+    padded = np.pad(x**2, ((0, 0), (0, 0), (half, half), (half, half)))
     rows, columns = x.shape[2:]
-    sums = sum(padded[:, :, i : i + rows, j : j + columns] for i in range(3) for j in range(3))
-    return x / (1 + alpha * sums) ** beta
+    sums = sum(padded[:, :, i : i + rows, j : j + columns] for i in range(size) for j in range(size))
+    return x / (1 + scale / size**2 * sums) ** power
 
 
 def relu(x):
@@ -84,6 +124,68 @@ def paper_by_numpy(x, p):
     out["dropout6"] = 0.5 * relu(multiply(out["pool5"], *p("fc6")))
     out["dropout7"] = 0.5 * relu(multiply(out["dropout6"], *p("fc7")))
     out["fc8"] = multiply(out["dropout7"], *p("fc8"))
+    return out
+
+
+def authors_2012_by_numpy(x, p):
+    """layers-145.cfg and layer-params-145.cfg of the 2012 source, at test time, every layer."""
+    out = {}
+    out["conv1"] = convolve_2012(x, *p("conv1"), stride=4)
+    out["norm1"] = norm_over_maps_2012(out["conv1"], 1e-4, 5, min_div=2.0, towers=2)
+    out["pool1"] = pool(out["norm1"], round_up=True)
+    out["relu1"] = relu(out["pool1"])
+    out["conv2"] = convolve_2012(out["relu1"], *p("conv2"), padding=2, towers=2)
+    out["relu2"] = relu(out["conv2"])
+    out["norm2"] = norm_over_maps_2012(out["relu2"], 1e-4, 5, min_div=2.0, towers=2)
+    out["cnorm2"] = norm_within_map(out["norm2"], 1e-3, 5)
+    out["pool2"] = pool(out["cnorm2"], round_up=True)
+    out["conv3"] = convolve_2012(out["pool2"], *p("conv3"), padding=1)
+    out["relu3"] = relu(out["conv3"])
+    out["conv4"] = convolve_2012(out["relu3"], *p("conv4"), padding=1, towers=2)
+    out["relu4"] = relu(out["conv4"])
+    out["conv5"] = convolve_2012(out["relu4"], *p("conv5"), padding=1, towers=2)
+    out["pool5"] = pool(out["conv5"], round_up=True)
+    out["relu5"] = relu(out["pool5"])
+    out["fc6"] = multiply(out["relu5"], *p("fc6"))
+    out["relu6"] = relu(out["fc6"])
+    out["dropout6"] = 0.5 * out["relu6"]
+    out["fc7"] = multiply(out["dropout6"], *p("fc7"))
+    out["relu7"] = relu(out["fc7"])
+    out["dropout7"] = 0.5 * out["relu7"]
+    out["fc8"] = multiply(out["dropout7"], *p("fc8"))
+    return out
+
+
+def caffe_by_numpy(x, p):
+    """BVLC's train_val.prototxt at test time, when its dropout does nothing."""
+    out = {}
+    out["conv1"] = convolve(x, *p("conv1"), stride=4)
+    out["norm1"] = norm_over_maps(relu(out["conv1"]), k=1.0, alpha=1e-4 / 5)
+    out["pool1"] = pool(out["norm1"], round_up=True)
+    out["conv2"] = convolve(out["pool1"], *p("conv2"), before=2, after=2, towers=2)
+    out["norm2"] = norm_over_maps(relu(out["conv2"]), k=1.0, alpha=1e-4 / 5)
+    out["pool2"] = pool(out["norm2"], round_up=True)
+    out["conv3"] = convolve(out["pool2"], *p("conv3"), before=1, after=1)
+    out["conv4"] = convolve(relu(out["conv3"]), *p("conv4"), before=1, after=1, towers=2)
+    out["conv5"] = convolve(relu(out["conv4"]), *p("conv5"), before=1, after=1, towers=2)
+    out["pool5"] = pool(relu(out["conv5"]), round_up=True)
+    out["fc6"] = multiply(out["pool5"], *p("fc6"))
+    out["fc7"] = multiply(relu(out["fc6"]), *p("fc7"))
+    out["fc8"] = multiply(relu(out["fc7"]), *p("fc8"))
+    return out
+
+
+def cifar_11pct_by_numpy(x, p):
+    """layers-conv-local-11pct.cfg of cuda-convnet."""
+    out = {}
+    out["conv1"] = convolve(x, *p("conv1"), before=2, after=2)
+    out["norm1"] = norm_over_maps_2012(pool(relu(out["conv1"]), round_up=True), 1e-3, 9)
+    out["conv2"] = convolve(out["norm1"], *p("conv2"), before=2, after=2)
+    out["norm2"] = norm_over_maps_2012(relu(out["conv2"]), 1e-3, 9)
+    out["pool2"] = pool(out["norm2"], round_up=True)
+    out["local3"] = convolve_unshared(out["pool2"], *p("local3"))
+    out["local4"] = convolve_unshared(relu(out["local3"]), *p("local4"))
+    out["fc10"] = multiply(relu(out["local4"]), *p("fc10"))
     return out
 
 
@@ -134,8 +236,99 @@ def test_the_paper_equals_numpy_layer_by_layer():
     assert np.abs(scores - expected["fc8"]).max() <= 1e-5 * np.abs(expected["fc8"]).max()
 
 
+# At 100 pixels the maps have sides 24, 12, 6 and 3: conv1 reads beyond the picture, each pool beyond its maps.
+@pytest.mark.parametrize("side", [99, 100, 101, 102])
+def test_authors_2012_equals_numpy_in_every_layer(side):
+    architecture = vary(small(AUTHORS_2012), f"side={side}")
+    _, expected = compare(lively(architecture), authors_2012_by_numpy)
+    assert list(expected) == [layer.name for layer in architecture.layers]
+
+
+def test_authors_2012_in_its_full_width_equals_numpy():
+    network = lively(vary(AUTHORS_2012, "side=68"))
+    x, expected = compare(network, authors_2012_by_numpy)
+    with torch.no_grad():
+        scores = network.float()(x.float()).double().numpy()
+    assert np.abs(scores - expected["fc8"]).max() <= 1e-5 * np.abs(expected["fc8"]).max()
+
+
+@pytest.mark.parametrize("side", [99, 100])
+def test_caffe_equals_numpy_layer_by_layer(side):
+    compare(lively(vary(small(CAFFE), f"side={side}")), caffe_by_numpy)
+
+
 def test_cifar_18pct_equals_numpy_layer_by_layer():
     compare(lively(CIFAR_18PCT), cifar_18pct_by_numpy)
+
+
+def test_cifar_11pct_equals_numpy_layer_by_layer():
+    compare(lively(CIFAR_11PCT), cifar_11pct_by_numpy)
+
+
+def torchvisions_own(units):
+    """The layers of torchvision's models/alexnet.py, with its numbering."""
+    features = [
+        *(nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2)),
+        *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
+        *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU()),
+        *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU()),
+        *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2)),
+    ]
+    classifier = [
+        *(nn.Dropout(), nn.Linear(256 * 36, units), nn.ReLU()),
+        *(nn.Dropout(), nn.Linear(units, units), nn.ReLU()),
+        nn.Linear(units, units),
+    ]
+    parts = {"features": features, "avgpool": [nn.AdaptiveAvgPool2d(6), nn.Flatten()], "classifier": classifier}
+    return nn.ModuleDict({name: nn.Sequential(*modules) for name, modules in parts.items()})
+
+
+def test_torchvision_gives_the_scores_of_torchvisions_layers_with_its_weights():
+    theirs = torchvisions_own(16).double().eval()
+    weights = theirs.state_dict()
+    renamed = {
+        f"{name}.{part}": weights.pop(f"{key}.{part}")
+        for name, key in TORCHVISION_NAMES.items()
+        for part in ("weight", "bias")
+    }
+    assert not weights
+    for side in (63, 100, 224):
+        ours = Network(vary(small(TORCHVISION), f"side={side}")).double().eval()
+        ours.load_state_dict(renamed)
+        x = torch.randn(1, 3, side, side).double()
+        expected = x
+        for part in theirs.values():
+            expected = part(expected)
+        torch.testing.assert_close(ours(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_fully_connected_layer_in_towers_is_one_layer_a_tower():
+    layer = layers.FullyConnected("fc6", 6, towers=2)
+    module = FullyConnected(layer, (4, 3, 3)).double()
+    x = torch.randn(5, 4, 3, 3).double()
+    expected = [
+        x[:, 2 * tower : 2 * tower + 2].flatten(1) @ module.weight[3 * tower : 3 * tower + 3].T for tower in range(2)
+    ]
+    assert module.weight.shape == (6, 18)
+    torch.testing.assert_close(module(x), torch.cat(expected, 1) + module.bias, rtol=1e-12, atol=1e-12)
+    assert module(x[:0]).shape == (0, 6)
+
+
+def test_without_communication_no_tower_sees_the_other_until_fc8():
+    network = lively(small(vary(AUTHORS_2012, "side=68", "communication=off-2012")))
+    one, two = torch.randn(2, 1, 96, 8, 8).double()
+    mixed = torch.cat([one[:, :48], two[:, 48:]], 1)
+    after_pool1 = list(network.named_children())[3:-1]
+
+    def through(x):
+        for _, layer in after_pool1:
+            x = layer(x)
+        return x
+
+    half = through(one).shape[1] // 2
+    assert torch.equal(through(mixed)[:, :half], through(one)[:, :half])
+    assert torch.equal(through(mixed)[:, half:], through(two)[:, half:])
+    assert not torch.equal(through(one), through(two))
 
 
 def small(architecture):
@@ -304,6 +497,28 @@ def test_starting_weights_are_those_of_the_printed_table():
         assert (layer.bias == bias).all(), name
 
 
+@pytest.mark.parametrize("architecture", [AUTHORS_2012, CAFFE, HALF, CONV6, CIFAR_13PCT], ids=lambda one: one.name)
+def test_every_gaussian_start_is_drawn_as_its_table_says(architecture):
+    reduced = architecture if architecture is CIFAR_13PCT else vary(small(architecture), "side=67")
+    network = initialise(Network(reduced))
+    for start in architecture.start:
+        layer = network.get_submodule(start.layer)
+        assert is_normal(layer.weight, start.deviation), start.layer
+        assert (layer.bias == start.bias).all(), start.layer
+
+
+def test_the_start_of_torchvision_is_pytorchs_own():
+    network = Network(vary(small(TORCHVISION), "side=63"))
+    # Made, but not yet initialised by us, modules hold what PyTorch drew.
+    by_torch = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    for name, ours in initialise(network).named_parameters():
+        bound = network.get_submodule(name.split(".")[0]).weight[0].numel() ** -0.5
+        for parameter in (ours, by_torch[name]):
+            assert parameter.abs().max() <= bound * (1 + 1e-6), name
+            if name.endswith("weight"):
+                assert parameter.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.1), name
+
+
 def test_each_row_of_the_table_has_its_own_deviation_and_bias():
     start = (
         replace(CIFAR_18PCT.start[0], bias=0.25),
@@ -388,3 +603,21 @@ def test_gradients_reach_every_weight():
     network = lively(small(vary(PAPER, "side=67", "dropout=off")))
     network(torch.randn(2, 3, 67, 67).double()).square().sum().backward()
     assert all(parameter.grad.any() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("architecture", [PAPER, AUTHORS_2012, CIFAR_11PCT], ids=lambda one: one.name)
+def test_gradients_of_a_reduced_network_equal_differences(architecture):
+    def reduced(layer):
+        if isinstance(layer, layers.Convolution):
+            return replace(layer, channels=layer.channels // 8)
+        return replace(layer, units=8) if isinstance(layer, layers.FullyConnected) else layer
+
+    side = 24 if architecture is CIFAR_11PCT else 70
+    network = lively(replace(architecture, layers=tuple(map(reduced, architecture.layers)), input_side=side))
+    names, parameters = zip(*network.named_parameters(), strict=True)
+
+    def scores(x, *values):
+        return torch.func.functional_call(network, dict(zip(names, values, strict=True)), (x,))
+
+    x = (torch.randn(2, 3, side, side).double() * 60).requires_grad_()
+    assert torch.autograd.gradcheck(scores, (x, *parameters), fast_mode=True)

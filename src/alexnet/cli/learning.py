@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexnet.architectures import ARCHITECTURES, named
+from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.options import Options, add_device, add_vary, chosen_device
 from alexnet.errors import UsageError
 from alexnet.flags import add_flags, given

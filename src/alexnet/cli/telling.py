@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from alexnet.architectures import ARCHITECTURES, Architecture, memory, named
+from alexnet.architectures import Architecture, memory
+from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.options import Options, add_vary
 from alexnet.layers import Activation, AdaptivePool, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm
 from alexnet.recipe import REASONS, RECIPES, Recipe, changes, load_recipe
@@ -62,12 +63,13 @@ def info_table(architecture: Architecture) -> None:
     """Print a network's layers with their cost, and what one picture needs of memory."""
     side, width = architecture.input_side, max(len(layer.name) for layer in architecture.layers)
     print(f"{architecture.name}: {architecture.classes} classes, input {side}×{side}×3, {architecture.input} pixels\n")
-    print(f"{'layer':{width}}  {'what':28} {'output':>10} {'parameters':>12} {'MACs':>14}")
+    wide = max(len(described(layer)) for layer in architecture.layers)
+    print(f"{'layer':{width}}  {'what':{wide}} {'output':>10} {'parameters':>12} {'MACs':>14}")
     for row in architecture.rows():
         output = "×".join(map(str, row.output))
         cost = f" {row.parameters:>12,} {row.macs:>14,}" if row.parameters else ""
-        print(f"{row.layer.name:{width}}  {described(row.layer):28} {output:>10}{cost}")
-    print(f"{'total':{width}}  {'':28} {'':>10} {architecture.parameters:>12,} {architecture.macs:>14,}\n")
+        print(f"{row.layer.name:{width}}  {described(row.layer):{wide}} {output:>10}{cost}")
+    print(f"{'total':{width}}  {'':{wide}} {'':>10} {architecture.parameters:>12,} {architecture.macs:>14,}\n")
     print("memory of one picture in float32:")
     for name, megabytes in memory(architecture).items():
         print(f"  {name.replace('_', '/'):17} {megabytes:>8.2f} MB")
@@ -78,21 +80,26 @@ def described(layer: Layer) -> str:
     match layer:
         case Convolution():
             stride = f" / {layer.stride}" if layer.stride > 1 else ""
-            towers = f", {layer.towers} towers" if layer.towers > 1 else ""
-            return f"convolution {layer.kernel}×{layer.kernel}{stride}{towers}{'' if layer.shared else ', unshared'}"
+            shared = "" if layer.shared else ", unshared"
+            return f"convolution {layer.kernel}×{layer.kernel}{stride}{in_towers(layer)}{shared}"
         case FullyConnected():
-            return "fully connected"
+            return f"fully connected{in_towers(layer)}"
         case Activation():
             return "ReLU" if layer.kind == "relu" else "tanh"
         case ResponseNorm():
             where = f"{layer.size} maps" if layer.over == "maps" else f"{layer.size}×{layer.size} of a map"
-            return f"response norm over {where}"
+            return f"response norm over {where}{in_towers(layer)}"
         case Pool():
             return f"{layer.kind} pool {layer.kernel}×{layer.kernel} / {layer.stride}"
         case AdaptivePool():
             return f"average pool to {layer.side}×{layer.side}"
         case Dropout():
             return f"dropout {layer.probability:g} ({layer.kind})"
+
+
+def in_towers(layer: Convolution | FullyConnected | ResponseNorm) -> str:
+    """Tell of the towers that a layer keeps to, if it does."""
+    return f", {layer.towers} towers" if layer.towers > 1 else ""
 
 
 def info_recipe(name: str, as_json: bool) -> None:

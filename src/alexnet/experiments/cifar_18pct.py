@@ -6,7 +6,7 @@ mirrored and shifted pictures.
 
 from pathlib import Path
 
-from alexnet.architectures import CIFAR_18PCT
+from alexnet.catalogue import CIFAR_18PCT
 from alexnet.data.preparation import prepare
 from alexnet.evaluation import evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from alexnet.architectures import CIFAR_18PCT
+from alexnet.catalogue import CIFAR_18PCT
 from alexnet.data.preparation import prepare
 from alexnet.errors import UsageError
 from alexnet.evaluation import Evaluation, evaluate

@@ -8,7 +8,8 @@ schedule, batch size and smoothing. Nothing is pretrained.
 from dataclasses import replace
 from pathlib import Path
 
-from alexnet.architectures import SINGLE, Architecture, Start
+from alexnet.architectures import Architecture, Start
+from alexnet.catalogue import SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.evaluation import evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table

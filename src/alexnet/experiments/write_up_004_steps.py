@@ -7,7 +7,8 @@ layers and kernels on smaller maps. The figures order the changes; they are not 
 from itertools import pairwise
 from pathlib import Path
 
-from alexnet.architectures import SINGLE, Architecture
+from alexnet.architectures import Architecture
+from alexnet.catalogue import SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.evaluation import evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table

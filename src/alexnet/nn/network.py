@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from alexnet import layers
-from alexnet.architectures import Architecture, Row, named
+from alexnet.architectures import Architecture, Row
+from alexnet.catalogue import named
 from alexnet.nn.response_norm import ResponseNorm
 
 
@@ -50,11 +51,19 @@ class Unshared(nn.Module):
 
 
 class FullyConnected(nn.Linear):
-    """A fully connected layer that lays maps out channel by channel."""
+    """A fully connected layer that lays maps out channel by channel, and tower after tower."""
+
+    def __init__(self, layer: layers.FullyConnected, shape: layers.Shape) -> None:
+        super().__init__(layer.fan_in(shape), layer.units)
+        self.towers = layer.towers
 
     def forward(self, x: Tensor) -> Float[Tensor, "n units"]:
         """Multiply."""
-        return super().forward(x.flatten(1))
+        x = x.flatten(1)
+        if self.towers == 1:
+            return super().forward(x)
+        inputs, weight = x.unflatten(1, (self.towers, -1)), self.weight.unflatten(0, (self.towers, -1))
+        return torch.einsum("nti,toi->nto", inputs, weight).flatten(1) + self.bias
 
 
 class MaskDropout(nn.Module):
@@ -75,7 +84,7 @@ def module_of(row: Row) -> nn.Module:
         case layers.Convolution() as layer:
             return Convolution(layer, row.input[0]) if layer.shared else Unshared(layer, row.input)
         case layers.FullyConnected() as layer:
-            return FullyConnected(math.prod(row.input), layer.units)
+            return FullyConnected(layer, row.input)
         case layers.Activation(kind=kind):
             return nn.Tanh() if kind == "tanh" else nn.ReLU()
         case layers.ResponseNorm() as layer:
@@ -161,7 +170,7 @@ def create_model(name: str, num_classes: int | None = None, seed: int = 0) -> Ne
     """Make a network by its name with fresh starting weights.
 
     Args:
-        name: `paper`, `single`, `cifar-18pct` …
+        name: `paper`, `single`, `cifar-18pct` …; `alexnet.catalogue` has them all.
         num_classes: Units of the last layer; the architecture's own number if not given.
         seed: Of the starting weights.
 
