@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from alexnet.architectures import FIRST_LAYER, Architecture, Start, memory
+from alexnet.architectures import Architecture, Start, memory
 from alexnet.catalogue import ARCHITECTURES, AUTHORS_2012, CIFAR_18PCT, PAPER, SINGLE
 from alexnet.errors import DataError, UsageError
 from alexnet.layers import Activation, Convolution, FullyConnected, Pool, ResponseNorm
@@ -35,7 +35,8 @@ def test_another_number_of_classes_changes_the_last_layer_only():
 def test_he_start_changes_weights_biases_and_input_together():
     he = PAPER.with_he_start()
     assert {(row.weights, row.bias) for row in he.start} == {("he", 0.0)}
-    assert [row.gain for row in he.start] == [FIRST_LAYER, 1, 1, 1, 1, 1, 1, 1]
+    assert [row.gain for row in he.start] == [1] * 8
+    assert [row.gain for row in PAPER.with_he_start(0.1).start] == [0.1, 1, 1, 1, 1, 1, 1, 1]
     assert (he.input, he.layers) == ("deviation", PAPER.layers)
     assert [row.layer for row in he.start] == [row.layer for row in PAPER.start]
 

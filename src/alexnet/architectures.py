@@ -13,9 +13,6 @@ from alexnet.layers import LAYERS, Convolution, FullyConnected, Layer, Shape, We
 
 Input = Literal["raw", "deviation", "imagenet"]
 
-# Share of He's deviation that the first layer of `with_he_start` begins with.
-FIRST_LAYER = 0.1
-
 
 @dataclass(frozen=True)
 class Start:
@@ -135,13 +132,14 @@ class Architecture:
             raise UsageError(f"a network needs at least 1 class, not {classes}")
         return replace(self, layers=(*self.layers[:-1], FullyConnected(self.layers[-1].name, classes)))
 
-    def with_he_start(self) -> "Architecture":
+    def with_he_start(self, first_layer_gain: float = 1.0) -> "Architecture":
         """Give the same network with He-normal weights, zero biases and inputs of unit variance, which go together.
 
-        The first layer begins at a tenth of that: what it learns then shows over its start, which enlarged pictures,
-        smooth as they are, would never wash out.
+        Args:
+            first_layer_gain: Factor of the first layer's deviation.
         """
-        start = tuple(Start(row.layer, "he", gain=FIRST_LAYER if i == 0 else 1.0) for i, row in enumerate(self.start))
+        gains = [first_layer_gain] + [1.0] * (len(self.start) - 1)
+        start = tuple(Start(row.layer, "he", gain=gain) for row, gain in zip(self.start, gains, strict=True))
         return replace(self, start=start, input="deviation")
 
     def to_json(self) -> dict[str, Any]:

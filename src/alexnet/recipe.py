@@ -75,6 +75,10 @@ class Recipe:
     start: StartName = field(
         default="architecture", metadata=_about("starting weights; he also divides inputs by their deviation")
     )
+    first_layer_gain: float = field(
+        default=1.0,
+        metadata=_about("start he: factor of the first layer's deviation; small ones show its filters", 0.001, 10),
+    )
     precision: Precision = field(
         default="float32", metadata=_about("arithmetic of the layers; weights and sums stay float32")
     )

@@ -240,7 +240,7 @@ def refuse_mismatch(store: Store, recipe: Recipe) -> None:
 def resolve(architecture: Architecture, recipe: Recipe, store: Store) -> Architecture:
     """Give the network that is trained: with the store's number of classes, and the recipe's start."""
     architecture = architecture.with_classes(len(store.classes))
-    return architecture.with_he_start() if recipe.start == "he" else architecture
+    return architecture.with_he_start(recipe.first_layer_gain) if recipe.start == "he" else architecture
 
 
 def train(
@@ -265,6 +265,8 @@ def train(
     refuse_mismatch(store, recipe)
     learner = Learner(store, architecture, recipe, torch.device(device))
     run = Run.create(Path(path), architecture, recipe, store)
+    if recipe.schedule == "plateau" and learner.watched.name == "test":
+        say(f"note: {store.path} has no val: the test error lowers the rate, and is no fair measure after that")
     learn(learner, run)
     return run
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from alexnet import layers
-from alexnet.architectures import FIRST_LAYER, Start
+from alexnet.architectures import Start
 from alexnet.catalogue import (
     ARCHITECTURES,
     AUTHORS_2012,
@@ -540,8 +540,8 @@ def test_each_row_of_the_table_has_its_own_deviation_and_bias():
 
 
 def test_he_counts_the_inputs_of_one_tower_and_of_unshared_layers():
-    network = initialise(Network(small(vary(PAPER.with_he_start(), "side=67"))))
-    assert is_normal(network.conv1.weight, FIRST_LAYER * math.sqrt(2 / 363))
+    network = initialise(Network(small(vary(PAPER.with_he_start(0.1), "side=67"))))
+    assert is_normal(network.conv1.weight, 0.1 * math.sqrt(2 / 363))
     assert is_normal(network.conv2.weight, math.sqrt(2 / (48 * 25)))
     assert is_normal(network.fc6.weight, math.sqrt(2 / 256))
     assert not network.fc6.bias.any()

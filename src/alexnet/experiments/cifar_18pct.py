@@ -15,8 +15,11 @@ from alexnet.recipe import FAST
 from alexnet.report import draw_curves
 
 SEED = 0
-# Ninety thousand weights and fifty thousand pictures: nothing to smooth, and shifts of two pixels are enough.
-RECIPE = FAST.with_changes(epochs=40, batch_size=64, lr=0.02, label_smoothing=0.0, pad=2, seed=SEED)
+# Ninety thousand weights and fifty thousand pictures: nothing to smooth, and shifts of two pixels are enough. A small
+# conv1 lets what it learns show over its start.
+RECIPE = FAST.with_changes(
+    epochs=30, batch_size=64, lr=0.02, label_smoothing=0.0, pad=2, first_layer_gain=0.1, seed=SEED
+)
 PRINTED_TOP1 = 0.82
 
 
