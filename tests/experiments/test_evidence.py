@@ -124,3 +124,14 @@ def test_the_run_of_another_experiment_is_not_taken_for_this_one(
 
     with pytest.raises(UsageError, match=message):
         finished_run(Store(tiny_store), vary(tiny_network, "activation=tanh"), tiny_recipe, run)
+
+
+def test_the_index_tells_every_result_beside_what_was_printed(tmp_path, tiny_run):
+    for name, value in (("one", 0.5), ("two", 0.25)):
+        rows = [Row("ours", "top1", 0.625, (value,), (7,)), Row("ours", "top5", None, (value,), (7,))]
+        keep(tmp_path / name, name, f"alexnet reproduce {name}", 1.5, rows, f"Verdict of {name}.", {})
+    text = (tmp_path / "README.md").read_text()
+    assert text.index("## [one](one/)") < text.index("Verdict of one.") < text.index("## [two](two/)")
+    assert "| ours | top1 | 62.50% | 50.00% |" in text
+    assert "| ours | top5 |  | 25.00% |" in text
+    assert "`alexnet reproduce two`" in text

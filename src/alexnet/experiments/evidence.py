@@ -1,6 +1,7 @@
 """Evidence of an experiment: rows beside what was printed, kept with the logs that they come from."""
 
 import datetime
+import json
 import os
 import platform
 import shutil
@@ -14,7 +15,7 @@ import torch
 
 from alexnet.architectures import Architecture
 from alexnet.data.store import Store
-from alexnet.durable import write_json
+from alexnet.durable import write_atomic, write_json
 from alexnet.errors import UsageError
 from alexnet.progress import say
 from alexnet.recipe import Recipe
@@ -131,6 +132,26 @@ def keep(
         "minutes": round(minutes, 1),
     }
     write_json(folder / "result.json", {**facts, "rows": [row.to_json() for row in rows], "verdict": verdict})
+    write_index(folder.parent)
+
+
+def write_index(results: Path) -> None:
+    """Write the table of all experiments whose evidence lies in a folder: its `README.md`."""
+    lines = [
+        "# Results",
+        "",
+        "Made by `alexnet reproduce`; beside each result lie its figures, and recipe, network and log of every run.",
+    ]
+    for file in sorted(results.glob("*/result.json")):
+        told = json.loads(file.read_text(encoding="utf-8"))
+        where = f"{told['machine']['cores']} cores of {told['machine']['cpu']}"
+        made = f"`{told['command']}` · {told['date']} · {told['minutes']:g} minutes on {where}"
+        lines += ["", f"## [{told['name']}]({told['name']}/)", "", told["verdict"], "", made, ""]
+        lines += ["| what | measure | printed | here |", "|---|---|--:|--:|"]
+        for row in told["rows"]:
+            printed = "" if row["printed"] is None else f"{row['printed']:.2%}"
+            lines.append(f"| {row['label']} | {row['metric']} | {printed} | {row['mean']:.2%} |")
+    write_atomic(results / "README.md", ("\n".join(lines) + "\n").encode())
 
 
 def table(rows: Sequence[Row]) -> str:
