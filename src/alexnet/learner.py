@@ -19,7 +19,7 @@ from alexnet.errors import DataError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.nn.network import Network, initialise, placed
 from alexnet.optim import Schedule, WeightAverage, make_optimizer
-from alexnet.recipe import Recipe
+from alexnet.recipe import Recipe, changes
 from alexnet.run import Checkpoint, Trained, load_weights, network_facts, statistics_tensors
 
 
@@ -152,8 +152,8 @@ class Learner:
         facts, state = checkpoint.facts, checkpoint.part("optimizer")
         if "schedule" not in facts:
             raise DataError("this checkpoint holds weights only: resume from one in the run's checkpoints folder")
-        if facts["recipe"] != self.recipe.to_json():
-            odd = [name for name, value in self.recipe.to_json().items() if facts["recipe"].get(name) != value]
+        # Read, not compared as text: a field that came into being since has the value that it always had.
+        if odd := [name for name, *_ in changes(Recipe.from_json(facts["recipe"]), self.recipe)]:
             raise DataError(
                 f"the checkpoint was trained by another recipe ({', '.join(odd)}): put recipe.json back as it was"
             )
