@@ -127,8 +127,8 @@ def _towers(architecture: Architecture, value: str) -> Architecture:
 def _half(architecture: Architecture) -> Architecture:
     """Keep one tower of two (§3.2: the one-GPU net; layers-145-half.cfg).
 
-    The last convolution keeps the kernels of both: else the network would have about half as many parameters, which
-    "wouldnt make for a fair comparison", say the 2012 notes.
+    The last convolution keeps the kernels of both: else the network would have about half as many parameters, and the
+    comparison would not be fair.
     """
     _refuse_other_than_two_towers(architecture, "towers=half")
     last = [layer for layer in architecture.layers if isinstance(layer, Convolution)][-1]

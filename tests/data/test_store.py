@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from alexnet.data.preparation import prepare
-from alexnet.data.store import Store, canonical_json, manifest_digest, open_store, verify_store
+from alexnet.data.store import Store, canonical_json, manifest_digest, verify_store
 from alexnet.errors import DataError, UsageError
 
 
@@ -31,7 +31,7 @@ def rewrite(path, **changes):
 
 
 def test_an_open_store_tells_what_is_in_it(original):
-    store = open_store(str(original))
+    store = Store(str(original))
     assert store.path == original
     assert store.side == 16
     assert len(store.classes) == 10

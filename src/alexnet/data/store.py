@@ -212,11 +212,6 @@ class Store:
         return [index for index, image in enumerate(split.images) if zlib.crc32(image.data) != checksums[index]]
 
 
-def open_store(path: Path | str) -> Store:
-    """Open the store at `path`; the same as `Store(path)`."""
-    return Store(path)
-
-
 def verify_store(path: Path | str) -> list[dict[str, Any]]:
     """List the problems of a store, one that cannot even be opened included; see `Store.verify`."""
     try:
