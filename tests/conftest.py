@@ -66,7 +66,7 @@ def tiny_network():
 @pytest.fixture(scope="session")
 def tiny_recipe():
     """Two epochs of three updates; what differs from the paper's recipe makes tiny networks learn."""
-    from alexnet.recipe import FAST
+    from alexnet.recipes import FAST
 
     return FAST.with_changes(epochs=2, batch_size=16, lr=0.02, precision="float32")
 

@@ -10,7 +10,8 @@ import pytest
 
 from alexnet.errors import UsageError
 from alexnet.flags import Parser, add_flags, given
-from alexnet.recipe import FAST, Recipe
+from alexnet.recipe import Recipe
+from alexnet.recipes import FAST
 
 
 @dataclass

@@ -8,7 +8,8 @@ import pytest
 
 from alexnet import paper
 from alexnet.errors import UsageError
-from alexnet.recipe import FAST, PAPER, REASONS, RECIPES, Recipe, changes, load_recipe
+from alexnet.recipe import Recipe, changes
+from alexnet.recipes import FAST, PAPER, REASONS, RECIPES, load_recipe
 
 
 def test_defaults_are_the_printed_paper() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from alexnet import learner as learner_module
 from alexnet import training
 from alexnet.architectures import Start
 from alexnet.catalogue import CIFAR_18PCT, PAPER, SINGLE
@@ -20,7 +21,7 @@ from alexnet.data.store import Store
 from alexnet.errors import DataError, Diverged, Interrupted, UsageError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.learner import Learner
-from alexnet.recipe import FAST
+from alexnet.recipes import FAST
 from alexnet.run import Checkpoint, Run, Trained
 from alexnet.training import StuckWatch, likely_cause, resume, train
 from alexnet.variations import vary
@@ -152,7 +153,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_the_same(start, stop_at_chec
 def kill_at(monkeypatch, number, count, times=1):
     """Send this process a signal before its nth update, really."""
     updates = itertools.count(1)
-    set_rate = training.set_rate
+    set_rate = learner_module.set_rate
 
     def signalled(*arguments):
         if next(updates) == count:
@@ -160,7 +161,7 @@ def kill_at(monkeypatch, number, count, times=1):
                 signal.raise_signal(number)
         set_rate(*arguments)
 
-    monkeypatch.setattr(training, "set_rate", signalled)
+    monkeypatch.setattr(learner_module, "set_rate", signalled)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -265,18 +266,18 @@ def test_a_run_that_was_meddled_with_is_not_resumed(tiny_run, tmp_path, file, ch
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_a_loss_that_is_not_finite_stops_before_the_update(start, tmp_path, monkeypatch, value):
     losses, updates = itertools.count(1), []
-    cross_entropy, set_rate = training.F.cross_entropy, training.set_rate
+    cross_entropy, set_rate = training.F.cross_entropy, learner_module.set_rate
 
     def broken(*arguments, **options):
         loss = cross_entropy(*arguments, **options)
         return loss * float(value) if next(losses) == 5 else loss
 
-    def watched(optimizer, rate):
-        updates.append(rate)
-        set_rate(optimizer, rate)
+    def watched(*arguments):
+        updates.append(arguments)
+        set_rate(*arguments)
 
     monkeypatch.setattr(training.F, "cross_entropy", broken)
-    monkeypatch.setattr(training, "set_rate", watched)
+    monkeypatch.setattr(learner_module, "set_rate", watched)
     with pytest.raises(Diverged) as caught:
         start()
     run = Run(tmp_path / "run")
@@ -298,13 +299,13 @@ def test_a_rate_that_is_far_too_high_diverges_and_leaves_no_broken_checkpoint(st
 
 @pytest.mark.parametrize("check", [None, 3])
 def test_weights_that_are_not_finite_are_never_saved(start, tmp_path, stop_at_check, monkeypatch, check):
-    updates, set_rate = itertools.count(1), training.set_rate
+    updates, set_rate = itertools.count(1), learner_module.set_rate
 
-    def broken(optimizer, rate):
+    def broken(optimizer, rate, unfallen):
         # What a finite loss with an infinite gradient does, in the last update of the epoch.
         set_rate(optimizer, math.inf if next(updates) == 3 else rate)
 
-    monkeypatch.setattr(training, "set_rate", broken)
+    monkeypatch.setattr(learner_module, "set_rate", broken)
     if check:
         stop_at_check(check)
     with pytest.raises(Diverged, match=r"the largest weight is (nan|inf) in epoch 1 after 3 updates"):

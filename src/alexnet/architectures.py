@@ -11,7 +11,9 @@ from typing import Any, Literal
 from alexnet.errors import DataError, UsageError
 from alexnet.layers import LAYERS, Convolution, FullyConnected, Layer, Shape, Weighted
 
-Input = Literal["raw", "deviation", "imagenet"]
+Input = Literal["raw", "raw-2012", "raw-imagenet", "deviation", "imagenet"]
+# Pixels of 0–255 with only a mean taken away.
+RAW_INPUTS = ("raw", "raw-2012", "raw-imagenet")
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,12 @@ class Architecture:
         layers: From the picture to the scores; the last is fully connected and has a unit a class.
         start: Starting weights, a row for each layer that has weights.
         input_side: Side of the square RGB input, in pixels.
-        input: What the pictures become before conv1. `raw`: 0–255 minus the mean image, as in the paper;
-            `deviation`: the same, divided by the training pictures' standard deviation; `imagenet`:
-            (x / 255 − mean) / deviation of ImageNet, as torchvision has it.
+        input: What the pictures become before conv1. `raw`: 0–255 minus the mean image, as in the paper; `raw-2012`:
+            minus the middle of the mean image, wherever the crop lies, as in the 2012 source; `raw-imagenet`: minus
+            ImageNet's mean colour, as Caffe's published weights have it; `deviation`: as `raw`, divided by the training
+            pictures' standard deviation; `imagenet`: (x / 255 − mean) / deviation of ImageNet, as torchvision has it.
+        dead_start_allowed: Lets a Gaussian meant for raw pixels meet pixels of unit variance, for an experiment that
+            shows what comes of it.
 
     Raises:
         UsageError: If a layer does not fit its input, a name is used twice, the table of starting weights does not
@@ -68,6 +73,7 @@ class Architecture:
     start: tuple[Start, ...]
     input_side: int = 224
     input: Input = "raw"
+    dead_start_allowed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a description that makes no network."""
@@ -90,7 +96,8 @@ class Architecture:
         fan_in = next(row.layer.fan_in(row.input) for row in self.rows() if row.layer.name == start.layer)
         # Half of He's deviation.
         alive = 0.5 * math.sqrt(2 / fan_in)
-        if self.input != "raw" and start.weights == "normal" and start.deviation < alive:
+        dead = self.input not in RAW_INPUTS and start.weights == "normal" and start.deviation < alive
+        if dead and not self.dead_start_allowed:
             raise UsageError(
                 f"{self.name}: N(0, {start.deviation:g}) in {start.layer} needs raw pixels, but input is {self.input}: "
                 f"such a network stays at ln(classes); use input=raw, or --start he, which sets the input itself"
@@ -168,7 +175,8 @@ class Architecture:
                 }
                 layers.append(LAYERS[entry["layer"]](**known))
             start = tuple(Start(**row) for row in data["start"])
-            return cls(data["name"], tuple(layers), start, data["input_side"], data["input"])
+            rest = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+            return cls(**{**rest, "layers": tuple(layers), "start": start})
         except (KeyError, TypeError, AttributeError, ArithmeticError, UsageError) as error:
             raise DataError(
                 f"this is no description of a network ({error}): take architecture.json as a run wrote it"

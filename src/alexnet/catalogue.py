@@ -54,6 +54,15 @@ def _with_deviation(start: Iterable[Start], deviation: float, *layers: str) -> t
     return tuple(replace(row, deviation=deviation) if row.layer in layers else row for row in start)
 
 
+def _norms_behind_pools(layers: Layers) -> Layers:
+    """Swap each response norm with the pool behind it."""
+    swapped = list(layers)
+    for place, layer in enumerate(layers):
+        if isinstance(layer, ResponseNorm):
+            swapped[place : place + 2] = [layers[place + 1], layer]
+    return tuple(swapped)
+
+
 KERNELS = (96, 256, 384, 384, 256)
 PRINTED_NORM = ResponseNorm("norm")
 
@@ -105,7 +114,7 @@ CONV6 = Architecture(
 # the stride of four, three zeros right and below do the same, whatever the side.
 # Differs from the paper: norm1 stands before the ReLU, which stands behind the pool; response norms keep to their tower
 # and divide α; cnorm2, of which §3.3 says nothing, normalises within each map, with k = 1; N(0, 0.03) in conv3, conv4
-# and conv5.
+# and conv5; the middle of the mean image is taken away, wherever the crop lies.
 NORM_2012 = ResponseNorm("norm", divide_alpha=True, towers=2)
 AUTHORS_2012 = Architecture(
     "authors-2012",
@@ -126,6 +135,7 @@ AUTHORS_2012 = Architecture(
         *_classifier("mask"),
     ),
     _with_deviation(PRINTED_START, 0.03, "conv3", "conv4", "conv5"),
+    input="raw-2012",
 )
 
 # Differs from the paper: one tower, inputs of 227 and PyTorch's dropout, as write-ups 001, 002 and 004 have the
@@ -151,6 +161,15 @@ CAFFE = Architecture(
         *_classifier("inverted"),
     ),
     _with_deviation((replace(row, bias=row.bias / 10) for row in PRINTED_START), 0.005, "fc6", "fc7"),
+    input_side=227,
+)
+
+# BVLC's models/bvlc_reference_caffenet/train_val.prototxt.
+# Differs from the paper: as `caffe`, but each response norm stands behind its pool, and the biases are the printed 1.
+CAFFENET = Architecture(
+    "caffenet",
+    _norms_behind_pools(CAFFE.layers),
+    _with_deviation(PRINTED_START, 0.005, "fc6", "fc7"),
     input_side=227,
 )
 
@@ -252,7 +271,7 @@ ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
         *(PAPER, AUTHORS_2012, SINGLE, HALF, CONV6),
-        *(CAFFE, TORCHVISION),
+        *(CAFFE, CAFFENET, TORCHVISION),
         *(CIFAR_18PCT, CIFAR_13PCT, CIFAR_11PCT),
     )
 }

@@ -1,8 +1,8 @@
 """Command-line flags from a dataclass: names, types, choices and help come from its fields.
 
 A field `batch_size: int = field(default=128, metadata={"help": …})` becomes `--batch-size N`; a `Literal` gives its
-choices, a bool `--x` and `--no-x`, a tuple of whole numbers takes any number of values. Nothing here knows what the
-fields mean, and nothing loads torch.
+choices, a bool `--x` and `--no-x`, a tuple of whole numbers takes any number of values, a table of numbers any number
+of `name=value`. Nothing here knows what the fields mean, and nothing loads torch.
 """
 
 import argparse
@@ -78,7 +78,10 @@ def given(namespace: argparse.Namespace, cls: type) -> dict[str, Any]:
     """Give the fields of a dataclass that the user set by a flag, and only those."""
     values = vars(namespace)
     chosen = {setting.name: values[setting.name] for setting in fields(cls) if setting.name in values}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
+    types = get_type_hints(cls)
+    # argparse gives lists, for tuples and for tables alike.
+    made = {name: get_origin(types[name]) for name, value in chosen.items() if isinstance(value, list)}
+    return {name: made[name](value) if name in made else value for name, value in chosen.items()}
 
 
 def _dashed(word: str) -> str:
@@ -93,6 +96,8 @@ def _options(kind: object) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction}
     if get_origin(kind) is Literal:
         return {"choices": get_args(kind)}
+    if get_origin(kind) is dict:
+        return {"nargs": "*", "type": _entry(get_args(kind)[1]), "metavar": "NAME=X"}
     if kind == tuple[int, ...]:
         return {"nargs": "*", "type": _WHOLE, "metavar": "N"}
     if kind is int:
@@ -112,6 +117,8 @@ def _help(setting: Field[Any]) -> str:
         shown = {True: "yes", False: "no"}[default] if isinstance(default, bool) else default
         if isinstance(default, tuple):
             shown = " ".join(map(str, default)) or "none"
+        if isinstance(default, dict):
+            shown = " ".join(f"{name}={value}" for name, value in default.items()) or "none"
         text = f"{text} (default: {shown})"
     return text.strip().replace("%", "%%")
 
@@ -126,6 +133,18 @@ def _converter(convert: Callable[[str], Any], wanted: str) -> Callable[[str], An
             raise argparse.ArgumentTypeError(f"needs {wanted}, not {text}") from None
 
     return converted
+
+
+def _entry(kind: type) -> Callable[[str], Any]:
+    """Make a type for argparse that reads `name=value`; a name alone has the value 0."""
+
+    def entry(text: str) -> tuple[str, Any]:
+        name, equals, value = text.partition("=")
+        if not name or (equals and not value):
+            raise argparse.ArgumentTypeError(f"needs NAME=NUMBER, not {text}")
+        return name, (_WHOLE if kind is int else _NUMBER)(value) if equals else kind()
+
+    return entry
 
 
 _WHOLE = _converter(int, "a whole number")

@@ -18,14 +18,17 @@ from alexnet.data.store import Split, Store
 from alexnet.errors import DataError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.nn.network import Network, initialise, placed
-from alexnet.optim import Schedule, WeightAverage, make_optimizer
+from alexnet.optim import Schedule, WeightAverage, frozen_from, make_optimizer, set_rate
 from alexnet.recipe import Recipe, changes
 from alexnet.run import Checkpoint, Trained, load_weights, network_facts, statistics_tensors
+
+# Updates whose mean loss is one row of updates.jsonl.
+WINDOW = 10
 
 
 @dataclass
 class Tally:
-    """Sums over the pictures of an epoch so far, kept on the device so that no step waits for them."""
+    """Sums over pictures so far, kept on the device so that no step waits for them."""
 
     loss: Tensor
     hits: Tensor
@@ -34,7 +37,7 @@ class Tally:
 
     @staticmethod
     def zero(device: torch.device) -> "Tally":
-        """Begin an epoch."""
+        """Begin."""
         return Tally(
             torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
         )
@@ -46,7 +49,7 @@ class Tally:
         self.images += len(labels)
 
     def figures(self) -> tuple[float, float]:
-        """Give mean loss and top-1 of the epoch so far."""
+        """Give mean loss and top-1 so far."""
         return self.loss.item() / max(self.images, 1), self.hits.item() / max(self.images, 1)
 
 
@@ -57,20 +60,36 @@ class Learner:
         epoch: Epochs finished.
         batch: Batches finished in the epoch that runs.
         images_seen: Pictures that updates were made from, all epochs together.
+        tally: Of the epoch that runs.
+        recent: Of the updates since the last row of `updates.jsonl`.
         history: The log's rows.
     """
 
     def __init__(self, store: Store, architecture: Architecture, recipe: Recipe, device: torch.device) -> None:
         self.store, self.recipe = store, recipe
+        self.epoch = self.batch = 0
         self.network = placed(initialise(Network(architecture), recipe.seed), device)
         self.view = View(architecture, store.statistics, recipe.view_side, device)
+        self.frozen_from = frozen_from(recipe, self.network)
+        self.freeze()
         self.optimizer = make_optimizer(recipe, self.network)
         self.schedule = Schedule(recipe)
         self.average = WeightAverage(self.network, recipe.weight_average) if recipe.weight_average else None
-        self.device, self.tally = device, Tally.zero(device)
-        self.epoch = self.batch = self.images_seen = 0
+        self.device, self.tally, self.recent = device, Tally.zero(device), Tally.zero(device)
+        self.images_seen = 0
         self.history: list[dict[str, Any]] = []
         self.best_top1 = -1.0
+
+    def next_epoch(self) -> None:
+        """Leave the epoch that ran, whole or cut short by the recipe."""
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.tally = Tally.zero(self.device)
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Let those layers stand still whose time to learn is over in the epoch that runs."""
+        for layer, epoch in self.frozen_from.items():
+            self.network.get_submodule(layer).requires_grad_(self.epoch < epoch)
 
     @property
     def updates_per_epoch(self) -> int:
@@ -78,9 +97,23 @@ class Learner:
         return -(-len(self.store.splits["train"]) // self.recipe.batch_size)
 
     @property
+    def updates(self) -> int:
+        """Updates made, all epochs together."""
+        return self.epoch * self.updates_per_epoch + self.batch
+
+    @property
     def finished(self) -> bool:
         """Whether there is nothing left to learn by this recipe."""
-        return self.epoch >= self.recipe.epochs or self.schedule.finished
+        cut = self.recipe.max_updates and self.batch == 0 and self.updates >= self.recipe.max_updates
+        return self.epoch >= self.recipe.epochs or self.schedule.finished or bool(cut)
+
+    @property
+    def updates_left(self) -> int:
+        """Updates until the recipe ends, or until the end of the epoch that runs if that is sooner."""
+        in_epoch = self.updates_per_epoch - self.batch
+        if not self.recipe.max_updates:
+            return in_epoch
+        return min(in_epoch, max(0, self.recipe.max_updates - self.updates))
 
     @property
     def watched(self) -> Split:
@@ -89,7 +122,36 @@ class Learner:
 
     def rate(self, batch: int) -> float:
         """Give the learning rate of an update of the epoch that runs."""
-        return self.schedule.rate(self.epoch + (batch + 0.5) / self.updates_per_epoch)
+        return self.schedule.rate(self.position(batch))
+
+    def position(self, batch: int) -> float:
+        """Give the middle of an update of the epoch that runs, in epochs."""
+        return self.epoch + (batch + 0.5) / self.updates_per_epoch
+
+    def update(self) -> None:
+        """Make one update from the gradients, at the rate of its place in training."""
+        set_rate(self.optimizer, self.rate(self.batch), self.schedule.unfallen(self.position(self.batch)))
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update(self.network)
+
+    def count(self, loss: Tensor, scores: Tensor, labels: Tensor) -> dict[str, Any] | None:
+        """Count a batch that an update was made from.
+
+        Returns:
+            The row for `updates.jsonl` that this completes, if it does.
+        """
+        self.tally.add(loss, scores, labels)
+        self.recent.add(loss, scores, labels)
+        rate = self.rate(self.batch)
+        self.batch += 1
+        self.images_seen += len(labels)
+        if self.updates % WINDOW and self.updates_left:
+            return None
+        mean, top1 = self.recent.figures()
+        self.recent = Tally.zero(self.device)
+        return {"update": self.updates, "images_seen": self.images_seen, "lr": rate, "loss": mean, "top1": top1}
 
     def largest_weight(self) -> Tensor:
         """Give the largest weight or bias, NaN if one is."""
@@ -126,6 +188,8 @@ class Learner:
             tensors |= {
                 "tally.loss": self.tally.loss,
                 "tally.hits": self.tally.hits,
+                "tally.recent_loss": self.recent.loss,
+                "tally.recent_hits": self.recent.hits,
                 "random.cpu": torch.get_rng_state(),
             }
             if self.device.type == "cuda":
@@ -138,6 +202,7 @@ class Learner:
             }
             facts |= {
                 "tally": [self.tally.images, self.tally.seconds],
+                "recent_images": self.recent.images,
                 "store": self.store.digest,
                 "threads": torch.get_num_threads(),
             }
@@ -173,6 +238,10 @@ class Learner:
         self.history, self.best_top1 = facts["history"], facts["best_top1"]
         tally = checkpoint.part("tally")
         self.tally = Tally(tally["loss"].to(self.device), tally["hits"].to(self.device), *facts["tally"])
+        if "recent_images" in facts:
+            recent = [tally[name].to(self.device) for name in ("recent_loss", "recent_hits")]
+            self.recent = Tally(recent[0], recent[1], facts["recent_images"])
+        self.freeze()
         torch.set_rng_state(checkpoint.tensors["random.cpu"].cpu())
         if self.device.type == "cuda" and "random.cuda" in checkpoint.tensors:
             torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"].cpu(), self.device)

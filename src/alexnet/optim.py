@@ -1,11 +1,11 @@
 """How weights move (§5): the paper's update rule, the usual ones beside it, schedules of the rate, averaged weights.
 
-In go a `Recipe` and a network; out come a `torch.optim.Optimizer` with two groups (weights, biases), a `Schedule` that
+In go a `Recipe` and a network; out come a `torch.optim.Optimizer` (weights and biases in groups), a `Schedule` that
 gives the rate at any place in training, and a `WeightAverage`. The state of each is numbers and tensors only.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
-from alexnet.errors import UsageError
+from alexnet.errors import UsageError, did_you_mean
 from alexnet.recipe import Recipe
 
 # Devices on which PyTorch's fused updates exist; elsewhere they go tensor by tensor.
@@ -80,24 +80,88 @@ class PaperSGD(torch.optim.Optimizer):
         return loss
 
 
-def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """Make the recipe's optimizer for the parameters that are trained, weights in one group and biases in another.
+def named_layers(words: Iterable[str], layers: Sequence[str], field: str) -> dict[str, str]:
+    """Find which layers are meant by names and ranges, as `conv1-conv5` or `fc8`.
+
+    Args:
+        words: As a recipe has them.
+        layers: Names of the network's layers that have weights, in order.
+        field: Of the recipe, for the message.
+
+    Returns:
+        The word by the layer; a later word has the last say.
 
     Raises:
-        UsageError: If a parameter has less precision than float32, or none is trained.
+        UsageError: If a name is no layer's.
     """
+    meant: dict[str, str] = {}
+    for word in words:
+        ends = [end.strip() for end in word.split("-")] if word not in layers else [word]
+        for end in ends:
+            if end not in layers:
+                raise UsageError(f"{field}: the network has no layer {end} with weights: {did_you_mean(end, layers)}")
+        first, last = layers.index(ends[0]), layers.index(ends[-1])
+        if len(ends) > 2 or last < first:
+            raise UsageError(f"{field}: {word} is no range of layers: write it as {layers[0]}-{layers[-1]}")
+        meant |= dict.fromkeys(layers[first : last + 1], word)
+    return meant
+
+
+def weighted_layers(network: nn.Module) -> list[str]:
+    """List the layers of a network that have weights, in order."""
+    return list(dict.fromkeys(name.rpartition(".")[0] for name, _ in network.named_parameters()))
+
+
+def frozen_from(recipe: Recipe, network: nn.Module) -> dict[str, int]:
+    """Give the epoch from which on each layer that the recipe freezes does not learn.
+
+    Raises:
+        UsageError: If the recipe names a layer that the network has not.
+    """
+    meant = named_layers(recipe.freeze, weighted_layers(network), "freeze")
+    return {layer: recipe.freeze[word] for layer, word in meant.items()}
+
+
+def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    """Make the recipe's optimizer for the parameters that are trained, in groups of equal rate and decay.
+
+    Weights come first, then biases; with no rates of their own for layers, that makes two groups.
+
+    Raises:
+        UsageError: If a parameter has less precision than float32, none is trained, or the recipe names a layer that
+            the network has not.
+    """
+    layers = weighted_layers(network)
+    rates = named_layers(recipe.layer_lr, layers, "layer_lr")
+    decays = named_layers(recipe.layer_weight_decay, layers, "layer_weight_decay")
     trained = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
     if not trained:
         raise UsageError("every layer is frozen, so nothing would be learned: leave one to train")
-    weights = [parameter for name, parameter in trained if not name.endswith("bias")]
-    biases = [parameter for name, parameter in trained if name.endswith("bias")]
-    _refuse_low_precision(weights + biases)
-    bias_decay = recipe.weight_decay if recipe.bias_weight_decay else 0.0
-    groups: list[dict[str, Any]] = [
-        {"params": weights, "lr_factor": 1.0, "weight_decay": recipe.weight_decay},
-        {"params": biases, "lr_factor": recipe.bias_lr_factor, "weight_decay": bias_decay},
-    ]
-    optimizer = _make(recipe, groups, _fusable(weights + biases))
+    _refuse_low_precision(parameter for _, parameter in trained)
+    groups: dict[tuple[bool, float, float], list[Tensor]] = {}
+    for bias in (False, True):
+        for name, parameter in trained:
+            layer, _, kind = name.rpartition(".")
+            if (kind == "bias") != bias:
+                continue
+            factor = recipe.layer_lr[rates[layer]] if layer in rates else 1.0
+            decay = recipe.layer_weight_decay[decays[layer]] if layer in decays else recipe.weight_decay
+            if bias:
+                factor, decay = factor * recipe.bias_lr_factor, decay if recipe.bias_weight_decay else 0.0
+            groups.setdefault((bias, factor, decay), []).append(parameter)
+    optimizer = _make(
+        recipe,
+        [
+            {
+                "params": parameters,
+                "lr_factor": factor,
+                "weight_decay": decay,
+                "lr_falls": recipe.bias_lr_falls if bias else True,
+            }
+            for (bias, factor, decay), parameters in groups.items()
+        ],
+        _fusable(parameter for _, parameter in trained),
+    )
     set_rate(optimizer, recipe.lr)
     return optimizer
 
@@ -116,10 +180,17 @@ def _make(recipe: Recipe, groups: list[dict[str, Any]], fused: bool) -> torch.op
     return optimizer
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate, each group's multiplied by the group's own factor."""
+def set_rate(optimizer: torch.optim.Optimizer, rate: float, unfallen: float | None = None) -> None:
+    """Set the learning rate, each group's multiplied by the group's own factor.
+
+    Args:
+        optimizer: Of `make_optimizer`.
+        rate: Of this place in training.
+        unfallen: The same before any fall, for groups that the schedule does not lower; `rate` if not given.
+    """
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("lr_factor", 1.0)
+        base = rate if unfallen is None or group.get("lr_falls", True) else unfallen
+        group["lr"] = base * group.get("lr_factor", 1.0)
 
 
 def _fusable(parameters: Iterable[Tensor]) -> bool:
@@ -166,9 +237,12 @@ class Schedule:
 
     def rate(self, position: float) -> float:
         """Give the rate for the update that begins at `position`, in epochs (pictures seen / pictures in an epoch)."""
+        return self.unfallen(position) * self._height(position)
+
+    def unfallen(self, position: float) -> float:
+        """Give the same before any fall."""
         recipe = self.recipe
-        warmup = min(1.0, position / recipe.warmup_epochs) if recipe.warmup_epochs else 1.0
-        return recipe.lr * warmup * self._height(position)
+        return recipe.lr * (min(1.0, position / recipe.warmup_epochs) if recipe.warmup_epochs else 1.0)
 
     def _height(self, position: float) -> float:
         """Give the rate as a share of the highest, without the rise."""
@@ -177,6 +251,9 @@ class Schedule:
             return recipe.lr_drop_factor**-self.drops
         if recipe.schedule == "steps":
             return recipe.lr_drop_factor ** -sum(step <= position for step in recipe.lr_steps)
+        if recipe.schedule == "stairs":
+            stair = int(position / recipe.epochs * (recipe.lr_drops + 1))
+            return recipe.lr_drop_factor ** -min(stair, recipe.lr_drops)
         # The share of the way from the end of the rise to the end of training.
         way = (position - recipe.warmup_epochs) / max(recipe.epochs - recipe.warmup_epochs, 1e-9)
         way = min(1.0, max(0.0, way))

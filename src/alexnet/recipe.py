@@ -1,24 +1,22 @@
-"""Every number that decides what is learned: `Recipe`, and the recipes that have a name.
+"""Every number that decides what is learned: `Recipe`; `alexnet.recipes` holds the ones that have a name.
 
 A recipe's defaults are the paper's (§4, §5), so a recipe is told by what it changes. Nothing here depends on where
 a run takes place: device, workers and folder are options of the command.
 """
 
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from alexnet.errors import UsageError, did_you_mean
 
 OptimizerName = Literal["paper", "sgd", "nesterov", "adam", "adamw"]
-ScheduleName = Literal["plateau", "steps", "cosine", "linear", "constant"]
+ScheduleName = Literal["plateau", "steps", "stairs", "cosine", "linear", "constant"]
 StartName = Literal["architecture", "he"]
 Precision = Literal["float32", "bfloat16"]
 Crop = Literal["random", "centre", "random-resized"]
-ColourForm = Literal["printed", "authors"]
+ColourForm = Literal["printed", "authors", "lighting"]
+ColourAxes = Literal["store", "imagenet"]
 
 
 def _about(help: str, low: float = 0, high: float = 0) -> dict[str, Any]:
@@ -37,6 +35,7 @@ class Recipe:
     """
 
     epochs: int = field(default=90, metadata=_about("passes over the training pictures (§5: roughly 90)", 1, 100_000))
+    max_updates: int = field(default=0, metadata=_about("updates after which training ends; 0: all epochs", 0, 10**12))
     batch_size: int = field(default=128, metadata=_about("pictures in an update, over all devices (§5)", 1, 1_048_576))
     optimizer: OptimizerName = field(
         default="paper", metadata=_about("update rule; paper has the rate inside the velocity (§5)")
@@ -52,18 +51,38 @@ class Recipe:
         default=1.0, metadata=_about("rate of the biases over the rate of the weights (§5: 1; 2012 source: 2)", 0, 1000)
     )
     bias_weight_decay: bool = field(default=True, metadata=_about("let biases decay too (§5: yes; 2012 source: no)"))
+    bias_lr_falls: bool = field(
+        default=True, metadata=_about("let the schedule lower the rate of the biases too (2012 source: no)")
+    )
+    layer_lr: dict[str, float] = field(
+        default_factory=dict,
+        hash=False,
+        metadata=_about("rate of layers over the rate of all, as conv1-conv5=0.1 fc8=10", 0, 1000),
+    )
+    layer_weight_decay: dict[str, float] = field(
+        default_factory=dict,
+        hash=False,
+        metadata=_about("weight decay of layers, not that of all, as fc8=0.01", 0, 1000),
+    )
+    freeze: dict[str, int] = field(
+        default_factory=dict,
+        hash=False,
+        metadata=_about("layers that do not learn, as conv1-conv5; conv1=72: from epoch 72 on", 0, 100_000),
+    )
     schedule: ScheduleName = field(
-        default="plateau", metadata=_about("how the rate falls; plateau waits for the validation error (§5)")
+        default="plateau",
+        metadata=_about("how the rate falls; plateau waits for the validation error (§5), stairs are equally long"),
     )
     lr_drops: int = field(
-        default=3, metadata=_about("plateau: how many times the rate is divided before training ends (§5)", 0, 100)
+        default=3,
+        metadata=_about("plateau, stairs: how many times the rate is divided until the end (§5)", 0, 100),
     )
     # Differs from the paper: its rate was lowered by hand; how long the error stood still is nowhere stated.
     lr_patience: int = field(
         default=5, metadata=_about("plateau: epochs without a lower validation error before a drop", 1, 100_000)
     )
     lr_drop_factor: float = field(
-        default=10.0, metadata=_about("plateau, steps: what a drop divides the rate by (§5)", 1, 1_000_000)
+        default=10.0, metadata=_about("plateau, steps, stairs: what a drop divides the rate by (§5)", 1, 1_000_000)
     )
     lr_steps: tuple[int, ...] = field(
         default=(), metadata=_about("steps: epochs at whose start the rate drops", 1, 100_000)
@@ -96,6 +115,9 @@ class Recipe:
         ),
     )
     pad: int = field(default=0, metadata=_about("border of reflected pixels around the view before the crop", 0, 1024))
+    shared_crop: int = field(
+        default=1, metadata=_about("neighbours in a batch that share crop and mirror (2012 source: 32)", 1, 1_048_576)
+    )
     mirror: float = field(default=0.5, metadata=_about("probability of a left-right reflection (§4.1)", 0, 1))
     rotation: float = field(default=0.0, metadata=_about("rotate by up to this many degrees either way", 0, 180))
     rotation_probability: float = field(default=1.0, metadata=_about("probability of the rotation", 0, 1))
@@ -104,9 +126,19 @@ class Recipe:
         metadata=_about("standard deviation of the colour shift's three coefficients; 0: none (§4.1)", 0, 10),
     )
     colour_form: ColourForm = field(
-        default="printed", metadata=_about("coefficient times eigenvalue (§4.1), or times deviation (2012)")
+        default="printed",
+        metadata=_about("coefficient times eigenvalue (§4.1), times deviation (2012), or the common Lighting"),
+    )
+    colour_axes: ColourAxes = field(
+        default="store", metadata=_about("whose principal axes and deviations: the training pictures', or ImageNet's")
     )
     colour_probability: float = field(default=1.0, metadata=_about("probability of the colour shift", 0, 1))
+    colour_noise_until: int = field(
+        default=0, metadata=_about("epoch at whose start the colour shift ends; 0: never", 0, 100_000)
+    )
+    shuffle: bool = field(
+        default=True, metadata=_about("a new order of the pictures each epoch (2012 source: one order for all)")
+    )
     weight_average: float = field(
         default=0.0, metadata=_about("decay per update of averaged weights used for evaluation; 0: none", 0, 0.999999)
     )
@@ -166,6 +198,11 @@ def _checked_value(name: str, value: object, kind: object, about: Mapping[str, A
         if not isinstance(value, tuple | list):
             raise UsageError(f"{name} must be a list of whole numbers, not {value!r}")
         return tuple(_checked_value(name, entry, int, about) for entry in value)
+    if get_origin(kind) is dict:
+        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+            raise UsageError(f"{name} must be a table of layers, as conv1-conv5 = 0.1, not {value!r}")
+        entry = get_args(kind)[1]
+        return {layer: _checked_value(f"{name} {layer}", one, entry, about) for layer, one in value.items()}
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise UsageError(f"{name}={value!r} is unknown: {did_you_mean(str(value), get_args(kind))}")
@@ -186,73 +223,3 @@ def changes(recipe: Recipe, base: Recipe) -> list[tuple[str, Any, Any]]:
     """List what a recipe changes against another: field, value there, value here."""
     pairs = ((setting.name, getattr(base, setting.name), getattr(recipe, setting.name)) for setting in fields(Recipe))
     return [(name, before, after) for name, before, after in pairs if before != after]
-
-
-PAPER = Recipe()
-
-# Why each number of `fast` is not the paper's; `alexnet info --recipe fast` prints it.
-FAST_REASONS = {
-    "epochs": "small sets are learned in minutes; the falling rate is planned for this many",
-    "batch_size": "four times the updates per picture: small sets give few updates",
-    "optimizer": "momentum that looks one step ahead, at the printed rate",
-    "schedule": "needs no validation, and ends at 0 in a known time",
-    "warmup_epochs": "the first gradients are large: half an epoch from 0 keeps them from breaking the start",
-    "label_smoothing": "keeps the scores from growing without end on few pictures",
-    "start": "the printed start waits long on its plateau; this one learns at once",
-    "precision": "half the memory traffic; weights and sums stay float32",
-    "colour_noise": "left out: the shift is for long trainings, and its gain in ten epochs was not measured",
-}
-
-FAST = Recipe(
-    epochs=10,
-    batch_size=32,
-    optimizer="nesterov",
-    schedule="linear",
-    warmup_epochs=0.5,
-    label_smoothing=0.1,
-    start="he",
-    precision="bfloat16",
-    colour_noise=0.0,
-)
-
-RECIPES = {"paper": PAPER, "fast": FAST}
-REASONS: dict[str, dict[str, str]] = {"paper": {}, "fast": FAST_REASONS}
-
-
-def load_recipe(name: str | Path) -> Recipe:
-    """Find a recipe by its name, or read it from a file.
-
-    A TOML file holds fields of a recipe and may say `base = "fast"`: what it leaves out is that recipe's (without it,
-    the paper's). The `recipe.json` of a run is read too.
-
-    Raises:
-        UsageError: If there is no such recipe or file, or it holds what no recipe has.
-    """
-    path = Path(name)
-    if path.suffix not in (".toml", ".json"):
-        return _named(str(name))
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        known = ", ".join(RECIPES)
-        raise UsageError(
-            f"{path} cannot be read ({error.strerror}): give a recipe's path, or one of: {known}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text file: a recipe is TOML, or the recipe.json of a run") from error
-    try:
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-        if not isinstance(values, dict):
-            raise ValueError("it holds no fields")
-    except ValueError as error:
-        raise UsageError(f"{path} is no recipe: {error}") from error
-    try:
-        return _named(str(values.pop("base", "paper"))).with_changes(**values)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
-
-
-def _named(name: str) -> Recipe:
-    if name not in RECIPES:
-        raise UsageError(f"unknown recipe {name} (a file's name ends in .toml): {did_you_mean(name, RECIPES)}")
-    return RECIPES[name]

@@ -1,6 +1,6 @@
 """The Run: a folder that holds all about one training: what was asked, the log, the checkpoints.
 
-    recipe.json  architecture.json  classes.json  store.json  log.jsonl
+    recipe.json  architecture.json  classes.json  store.json  log.jsonl (a row an epoch)  updates.jsonl (one each ten)
     checkpoints/IMAGES.safetensors (the newest few)  latest.json (points at the newest)  best.safetensors
 
 A checkpoint is one safetensors file; its metadata says in JSON what network it belongs to, so `best.safetensors` can be
@@ -28,6 +28,7 @@ from alexnet.nn.network import Network, placed
 from alexnet.recipe import Recipe
 
 FORMAT = 1
+UPDATES = "updates.jsonl"
 KEPT = 2
 
 
@@ -235,6 +236,19 @@ class Run:
     def write_log(self, rows: list[dict[str, Any]]) -> None:
         """Write the whole log; a resumed run drops rows after its checkpoint this way."""
         write_atomic(self.path / "log.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+    def log_update(self, row: dict[str, Any]) -> None:
+        """Add a row to `updates.jsonl`."""
+        with open(self.path / UPDATES, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def cut_updates(self, update: int) -> None:
+        """Drop the rows of `updates.jsonl` behind an update, and a last one that was torn."""
+        file = self.path / UPDATES
+        if file.exists():
+            rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+            kept = [row for row in rows if row["update"] <= update]
+            write_atomic(file, "".join(json.dumps(row) + "\n" for row in kept).encode())
 
     def save(self, checkpoint: Checkpoint, images_seen: int) -> Path:
         """Write a checkpoint named by the pictures seen, point at it, and remove all but the newest few."""

@@ -21,7 +21,6 @@ from alexnet.data.store import Store
 from alexnet.errors import Diverged, Interrupted, UsageError
 from alexnet.learner import Learner, Tally
 from alexnet.nn.network import arithmetic
-from alexnet.optim import set_rate
 from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
 from alexnet.run import Checkpoint, Run
@@ -108,15 +107,17 @@ def learn(learner: Learner, run: Run) -> None:
         Interrupted: After Ctrl-C or SIGTERM, when the state is saved.
     """
     recipe, network, device, split = learner.recipe, learner.network, learner.device, learner.store.splits["train"]
+    run.cut_updates(learner.updates)
     watch = StuckWatch(
         len(learner.store.classes),
         recipe.stuck_after,
-        updates=learner.epoch * learner.updates_per_epoch + learner.batch,
+        updates=learner.updates,
     )
     with stop_at_signals(learner, run) as stop:
         while not learner.finished:
             begun = time.perf_counter() - learner.tally.seconds
-            sequence = order(len(split), recipe.seed, learner.epoch)
+            sequence = order(len(split), recipe.seed, learner.epoch if recipe.shuffle else 0)
+            sequence = sequence[: (learner.batch + learner.updates_left) * recipe.batch_size]
             if learner.batch == 0:
                 torch.manual_seed(Chance(recipe.seed, learner.epoch, sequence[:1]).bits("layers")[0, 0] >> 1)
             network.train()
@@ -133,17 +134,10 @@ def learn(learner: Learner, run: Run) -> None:
                     refuse_divergence("loss", loss, learner, run)
                     loss.backward()
 
-                    # Update, at the rate of this place in training.
-                    set_rate(learner.optimizer, learner.rate(learner.batch))
-                    learner.optimizer.step()
-                    learner.optimizer.zero_grad(set_to_none=True)
-                    if learner.average is not None:
-                        learner.average.update(network)
-
-                    # Count, show, and stop if asked to.
-                    learner.tally.add(loss, scores, batch.labels)
-                    learner.batch += 1
-                    learner.images_seen += len(batch.labels)
+                    # Update, count, show, and stop if asked to.
+                    learner.update()
+                    if row := learner.count(loss, scores, batch.labels):
+                        run.log_update(row)
                     learner.tally.seconds = time.perf_counter() - begun
                     progress.advance(len(batch.labels), figures(learner.tally) if progress.due() else "")
                     if watch.update(loss):
@@ -174,7 +168,7 @@ def refuse_divergence(what: str, value: Tensor, learner: Learner, run: Run) -> N
 
 def finish_epoch(learner: Learner, run: Run, stop: Stop) -> None:
     """Validate, write the log's row, tell the schedule, and save."""
-    tally, rate = learner.tally, learner.rate(learner.updates_per_epoch - 1)
+    tally, rate = learner.tally, learner.rate(learner.batch - 1)
     loss, top1 = tally.figures()
     with Progress(f"measuring {learner.watched.name}", len(learner.watched)) as progress:
 
@@ -185,7 +179,7 @@ def finish_epoch(learner: Learner, run: Run, stop: Stop) -> None:
         result = learner.validate(measured)
     refuse_divergence("largest weight", learner.largest_weight(), learner, run)
     refuse_divergence(f"{learner.watched.name} loss", torch.tensor(result.loss), learner, run)
-    learner.epoch, learner.batch = learner.epoch + 1, 0
+    learner.next_epoch()
     row: dict[str, Any] = {
         "epoch": learner.epoch,
         "images_seen": learner.images_seen,
@@ -205,7 +199,6 @@ def finish_epoch(learner: Learner, run: Run, stop: Stop) -> None:
         f"epoch {learner.epoch}/{learner.recipe.epochs} · lr {rate:.2g} · loss {loss:.4f} · top-1 {top1:.1%} · "
         f"{name} loss {result.loss:.4f} · {name} top-1 {result.top1:.2%} · {speed:,.0f} images/s · {time_taken}"
     )
-    learner.tally = Tally.zero(learner.device)
     # Where the test pictures are watched, nothing may be chosen by them: then the best network is the last one.
     better = result.top1 > learner.best_top1 if learner.watched.name == "val" else learner.finished
     if better:

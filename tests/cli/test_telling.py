@@ -10,7 +10,8 @@ from alexnet.cli import main
 from alexnet.cli.telling import described
 from alexnet.experiments import EXPERIMENTS
 from alexnet.layers import Activation, Convolution, Dropout, Pool, ResponseNorm
-from alexnet.recipe import FAST, RECIPES, Recipe
+from alexnet.recipe import Recipe
+from alexnet.recipes import FAST, RECIPES
 
 
 def test_info_prints_the_table_of_write_up_001(command):

@@ -10,7 +10,7 @@ from alexnet.catalogue import SINGLE
 from alexnet.experiments import write_up_004
 from alexnet.experiments.write_up_004 import as_written, ours, reproduce
 from alexnet.layers import Dropout
-from alexnet.recipe import FAST
+from alexnet.recipes import FAST
 
 
 def test_as_written_is_the_write_ups_network():

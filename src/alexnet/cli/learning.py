@@ -9,7 +9,8 @@ from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.options import Options, add_device, add_vary, chosen_device
 from alexnet.errors import UsageError
 from alexnet.flags import add_flags, given
-from alexnet.recipe import RECIPES, Recipe, load_recipe
+from alexnet.recipe import Recipe
+from alexnet.recipes import RECIPES, load_recipe
 from alexnet.variations import vary
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from alexnet.architectures import Architecture, memory
 from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.options import Options, add_vary
 from alexnet.layers import Activation, AdaptivePool, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm
-from alexnet.recipe import REASONS, RECIPES, Recipe, changes, load_recipe
+from alexnet.recipe import Recipe, changes
+from alexnet.recipes import REASONS, RECIPES, load_recipe
 from alexnet.variations import vary
 
 

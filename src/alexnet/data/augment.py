@@ -22,6 +22,8 @@ from alexnet.recipe import Recipe
 # Mean and standard deviation that torchvision's networks expect, on the 0–1 scale, RGB.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+# Mean colour of ImageNet in grey levels, RGB, that Caffe's published weights were trained with.
+IMAGENET_COLOUR = (122.67891434, 116.66876762, 104.00698793)
 
 
 @dataclass(frozen=True)
@@ -167,26 +169,40 @@ class View:
                 f"view_side={self.view_side} is smaller than the network's input of {self.side}: "
                 f"raise it, or set it to 0"
             )
-        imagenet = self.convention == "imagenet"
-        mean = np.array(IMAGENET_MEAN) * 255 if imagenet else statistics.mean_image
-        deviation = {
-            "raw": np.ones(3),
-            "deviation": statistics.deviation,
-            "imagenet": np.array(IMAGENET_DEVIATION) * 255,
+        none, one = np.zeros(3), np.ones(3)
+        mean, deviation = {
+            "raw": (statistics.mean_image, one),
+            "raw-2012": (none, one),
+            "raw-imagenet": (np.array(IMAGENET_COLOUR), one),
+            "deviation": (statistics.mean_image, statistics.deviation),
+            "imagenet": (np.array(IMAGENET_MEAN) * 255, np.array(IMAGENET_DEVIATION) * 255),
         }[self.convention]
         self.mean, self.scale = (torch.tensor(x, dtype=torch.float32, device=device) for x in (mean, 1 / deviation))
+        # What is taken away behind the crop, the same wherever that lies.
+        self.middle = torch.zeros(3, device=device)
+        if self.convention == "raw-2012":
+            whole = torch.tensor(statistics.mean_image, dtype=torch.float32, device=device)[None]
+            place = (self.view_side - self.side) // 2
+            self.middle = cut(whole, Boxes.same(1, place, place, self.side, False), self.side, self.view_side)[0]
 
     @property
     def stored_side(self) -> int:
         """Side of the pictures that it takes, in pixels: the store's that the network learned from."""
         return len(self.statistics.mean_image)
 
+    def _cut(
+        self, pictures: UInt8[Tensor, "n source source 3"], boxes: Boxes, pad: int = 0
+    ) -> Float32[Tensor, "n side side 3"]:
+        """Cut boxes out of pictures, less the mean."""
+        x = cut(pictures.float() - self.mean, boxes, self.side, self.view_side, pad)
+        return x - self.middle if self.convention == "raw-2012" else x
+
     def train(
         self, pictures: UInt8[Tensor, "n source source 3"], chance: Chance, recipe: Recipe
     ) -> Float32[Tensor, "n 3 side side"]:
         """Show a training batch with the recipe's random changes, which depend on nothing but `chance`."""
         boxes = random_boxes(chance, recipe, self.view_side, self.side)
-        x = cut(pictures.float() - self.mean, boxes, self.side, self.view_side, recipe.pad)
+        x = self._cut(pictures, boxes, recipe.pad)
         if recipe.rotation:
             # Pictures that are not turned are not resampled either: that would change them by rounding.
             turned = np.flatnonzero(chance.whether("rotation or not", recipe.rotation_probability))
@@ -208,10 +224,9 @@ class View:
 
         The ten come in the authors' order: top left, top right, centre, bottom left, bottom right, then their mirrors.
         """
-        x = pictures.float() - self.mean
         for top, left, mirror in crop_places(crops, self.view_side - self.side):
             boxes = Boxes.same(len(pictures), top, left, self.side, mirror)
-            yield (cut(x, boxes, self.side, self.view_side) * self.scale).permute(0, 3, 1, 2)
+            yield (self._cut(pictures, boxes) * self.scale).permute(0, 3, 1, 2)
 
 
 def crop_places(crops: int, free: int) -> list[tuple[int, int, bool]]:

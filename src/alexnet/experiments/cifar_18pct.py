@@ -11,7 +11,7 @@ from alexnet.data.preparation import prepare
 from alexnet.evaluation import evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table
 from alexnet.filters import conv1_kernels, draw_filters
-from alexnet.recipe import FAST
+from alexnet.recipes import FAST
 from alexnet.report import draw_curves
 
 SEED = 0

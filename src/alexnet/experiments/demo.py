@@ -8,7 +8,7 @@ from alexnet.data.preparation import prepare
 from alexnet.errors import UsageError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.progress import Progress, say
-from alexnet.recipe import FAST
+from alexnet.recipes import FAST
 from alexnet.run import Run
 from alexnet.training import train
 from alexnet.variations import vary
