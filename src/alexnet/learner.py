@@ -144,13 +144,17 @@ class Learner:
         """
         self.tally.add(loss, scores, labels)
         self.recent.add(loss, scores, labels)
-        rate = self.rate(self.batch)
         self.batch += 1
         self.images_seen += len(labels)
-        if self.updates % WINDOW and self.updates_left:
+        return None if self.updates % WINDOW and self.updates_left else self.window()
+
+    def window(self) -> dict[str, Any] | None:
+        """Give the row for `updates.jsonl` of the updates since the last one, if there were any."""
+        if not self.recent.images:
             return None
         mean, top1 = self.recent.figures()
         self.recent = Tally.zero(self.device)
+        rate = self.rate(self.batch - 1)
         return {"update": self.updates, "images_seen": self.images_seen, "lr": rate, "loss": mean, "top1": top1}
 
     def largest_weight(self) -> Tensor:

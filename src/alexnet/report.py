@@ -193,6 +193,43 @@ def _add_legend(figure: "Figure", logs: list[Log]) -> None:
     figure.legend(lines, names, loc="outside upper left", ncols=min(len(names), 5), handlelength=1.6, columnspacing=1.8)
 
 
+def draw_updates(runs: list[Path], path: Path, level: float, level_name: str) -> None:
+    """Draw the loss of runs over their first updates, from `updates.jsonl`, with one level marked.
+
+    Args:
+        runs: Folders that hold an `updates.jsonl`.
+        path: The PNG; 1,600 pixels wide.
+        level: A loss to draw a line at, as ln(classes).
+        level_name: What to call it.
+
+    Raises:
+        UsageError: If matplotlib is not installed.
+        AlexNetError: If the file cannot be written.
+    """
+    rows = [[json.loads(line) for line in (run / "updates.jsonl").read_text().splitlines()] for run in runs]
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(f"{path.name} needs matplotlib: pip install 'alexnet[plot]'") from error
+    with rc_context(STYLE):
+        figure = Figure(figsize=(8, 3.9), dpi=200, layout="constrained")
+        axes = figure.subplots()
+        axes.axhline(level, color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
+        axes.annotate(level_name, (0, level), (4, 4), textcoords="offset points", color=QUIET)
+        for run, of_run, colour in zip(runs, rows, cycle(COLOURS), strict=False):
+            updates, losses = [row["update"] for row in of_run], [row["loss"] for row in of_run]
+            alone = "o" if len(updates) == 1 else None
+            axes.plot(updates, losses, color=colour, linewidth=1.8, marker=alone, label=run.resolve().name)
+        axes.set_title("Training loss, mean of ten updates")
+        axes.set_xlabel("Update")
+        axes.grid(axis="y")
+        axes.set_xlim(left=0)
+        figure.legend(loc="outside right center")
+        with atomic_file(path) as stream:
+            figure.savefig(stream, format="png", metadata={"Software": None})
+
+
 def draw(run: Path, kernels: Float[np.ndarray, "n 3 k k"], towers: int) -> list[Path]:
     """Draw `filters.png` and `curves.png` into a run's folder; the paths of both.
 

@@ -158,6 +158,8 @@ def refuse_divergence(what: str, value: Tensor, learner: Learner, run: Run) -> N
     """Stop, before anything is made of it, at a loss or a weight that is not finite."""
     if torch.isfinite(value):
         return
+    if row := learner.window():
+        run.log_update(row)
     kept = f"the last good checkpoint is {run.latest()}" if run.has_checkpoint else "no checkpoint was saved yet"
     raise Diverged(
         f"the {what} is {value.item()} in epoch {learner.epoch + 1} after {learner.batch} updates, at rate "

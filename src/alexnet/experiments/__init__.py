@@ -7,6 +7,7 @@ from alexnet.errors import UsageError, did_you_mean
 # What `alexnet reproduce` lists; the module is the name with underscores.
 EXPERIMENTS = {
     "cifar-18pct": "cuda-convnet's small network on the whole of CIFAR-10, in minutes",
+    "printed-recipe": "the paper's recipe and its authors' leave ln(10) at once, and what keeps others there",
     "write-up-004": "5,000 CIFAR-10 images, 10 epochs: as written (plateau, 26.7 %), and ours",
     "write-up-004-steps": "the same, one change after another, on small views",
 }
@@ -25,10 +26,11 @@ def run_experiment(name: str, data: Path | None, work: Path, results: Path, quic
     Raises:
         UsageError: If there is no such experiment, or its data is not given.
     """
-    from alexnet.experiments import cifar_18pct, write_up_004, write_up_004_steps
+    from alexnet.experiments import cifar_18pct, printed_recipe, write_up_004, write_up_004_steps
 
     runners = {
         "cifar-18pct": cifar_18pct.reproduce,
+        "printed-recipe": printed_recipe.reproduce,
         "write-up-004": write_up_004.reproduce,
         "write-up-004-steps": write_up_004_steps.reproduce,
     }

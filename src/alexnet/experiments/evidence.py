@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import os
 import platform
 import shutil
@@ -45,7 +46,8 @@ class Row:
 
     def to_json(self) -> dict[str, object]:
         """Give the row as `result.json` has it."""
-        mean = statistics.fmean(self.values)
+        # JSON has no number for a run that diverged.
+        mean = None if any(map(math.isnan, self.values)) else statistics.fmean(self.values)
         deviation = statistics.stdev(self.values) if len(self.values) > 1 else None
         rest = {key: value for key, value in asdict(self).items() if key != "values"}
         return {**rest, "mean": mean, "sd": deviation}
@@ -120,8 +122,9 @@ def keep(
     for label, run in runs.items():
         kept = folder / "runs" / label
         kept.mkdir(parents=True, exist_ok=True)
-        for file in ("recipe.json", "architecture.json", "log.jsonl"):
-            shutil.copyfile(run.path / file, kept / file)
+        for file in ("recipe.json", "architecture.json", "log.jsonl", "updates.jsonl"):
+            if (run.path / file).is_file():  # a run that diverged may have no finished epoch
+                shutil.copyfile(run.path / file, kept / file)
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     facts = {
         "name": name,
@@ -149,16 +152,22 @@ def write_index(results: Path) -> None:
         lines += ["", f"## [{told['name']}]({told['name']}/)", "", told["verdict"], "", made, ""]
         lines += ["| what | measure | printed | here |", "|---|---|--:|--:|"]
         for row in told["rows"]:
-            printed = "" if row["printed"] is None else f"{row['printed']:.2%}"
-            lines.append(f"| {row['label']} | {row['metric']} | {printed} | {row['mean']:.2%} |")
+            printed, here = shown(row["metric"], row["printed"]), shown(row["metric"], row["mean"])
+            lines.append(f"| {row['label']} | {row['metric']} | {printed} | {here} |")
     write_atomic(results / "README.md", ("\n".join(lines) + "\n").encode())
 
 
+def shown(metric: str, value: float | None) -> str:
+    """Write a figure for people: losses as they are, shares in per cent; nothing for what is not there."""
+    if value is None or math.isnan(value):
+        return ""
+    return f"{value:.3f}" if metric.endswith("loss") else f"{value:.2%}"
+
+
 def table(rows: Sequence[Row]) -> str:
-    """Lay the figures out for people, in per cent."""
+    """Lay the figures out for people."""
     lines = [f"{'':68} {'printed':>9} {'here':>9}"]
     for row in rows:
-        here = row.to_json()["mean"]
-        printed = "" if row.printed is None else f"{row.printed:.2%}"
-        lines.append(f"{row.label:68} {printed:>9} {here:>9.2%}  {row.metric}{'  ' + row.note if row.note else ''}")
+        here, printed = shown(row.metric, statistics.fmean(row.values)), shown(row.metric, row.printed)
+        lines.append(f"{row.label:68} {printed:>9} {here:>9}  {row.metric}{'  ' + row.note if row.note else ''}")
     return "\n".join(lines)
