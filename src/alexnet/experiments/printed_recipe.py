@@ -35,12 +35,10 @@ def trainings() -> dict[str, tuple[Architecture, Recipe]]:
     for network in (PAPER, AUTHORS_2012):
         # bfloat16, because two cores need twice the time in float32; weights and sums stay float32.
         recipe = RECIPES[network.name].with_changes(max_updates=UPDATES, precision="bfloat16", seed=SEED)
-        normalised = replace(
-            network, name=f"{network.name} input=deviation", input="deviation", dead_start_allowed=True
-        )
+        unit_variance = vary(replace(network, dead_start_allowed=True), "input=deviation")
         listed[network.name] = (network, recipe)
         listed[f"{network.name}, PyTorch's dropout"] = (vary(network, "dropout=inverted"), recipe)
-        listed[f"{network.name}, inputs of unit variance"] = (normalised, recipe)
+        listed[f"{network.name}, inputs of unit variance"] = (unit_variance, recipe)
     return listed
 
 
@@ -73,17 +71,14 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
             note = str(error).split(";")[0]
             say(f"{label}: {note}")
         run = runs[f"{path.name}-{SEED}"] = Run(path)
-        seen, last = losses(path), math.nan
+        seen = losses(path)
         minutes += sum(row["seconds"] for row in run.log()) / 60
         for update in SHOWN if not quick else (10,):
-            last = seen.get(update, math.nan)
-            rows.append(Row(f"{label}, updates {update - 9} to {update}", "loss", None, (last,), (SEED,), note))
+            what = f"{label}, updates {update - 9} to {update}"
+            rows.append(Row(what, "train_loss", None, (seen.get(update, math.nan),), (SEED,), note))
     folder = results / "printed-recipe"
-    left = [
-        row.label.split(", updates")[0]
-        for row in rows
-        if row.label.endswith("to 100") and row.values[0] < math.log(10) - LEFT
-    ]
+    at_100 = {row.label.removesuffix(", updates 91 to 100"): row.values[0] for row in rows if "91 to 100" in row.label}
+    left = [label for label, loss in at_100.items() if loss < math.log(10) - LEFT]
     verdict = f"Of the first 100 updates the last ten are below ln(10) = 2.303 by {LEFT} or more in: {'; '.join(left)}."
     keep(folder, "printed-recipe", "alexnet reproduce printed-recipe", minutes, rows, verdict, runs)
     draw_updates([run.path for run in runs.values()], folder / "losses.png", math.log(10), "ln(10)")
