@@ -105,15 +105,30 @@ def test_every_field_of_a_recipe_has_a_flag_that_sets_it() -> None:
     flags = Parser(prog="x")
     add_flags(flags, Recipe)
     words: list[str] = []
-    for name, value in FAST.to_json().items():
+    recipe = FAST.with_changes(layer_lr={"conv1-conv5": 0.1, "fc8": 10.0}, freeze={"conv1": 0, "conv2": 7})
+    for name, value in recipe.to_json().items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(flag if value else flag.replace("--", "--no-", 1))
+        elif isinstance(value, dict):
+            words += [flag, *(f"{layer}={number}" for layer, number in value.items())]
         else:
             words += [flag, *map(str, value if isinstance(value, list) else [value])]
-    assert Recipe(**given(flags.parse_args(words), Recipe)) == FAST
+    assert Recipe(**given(flags.parse_args(words), Recipe)) == recipe
     assert given(flags.parse_args([]), Recipe) == {}
     flags.format_help()
+
+
+def test_a_name_alone_has_the_value_0_and_a_torn_entry_is_refused() -> None:
+    flags = Parser(prog="x")
+    add_flags(flags, Recipe)
+    assert given(flags.parse_args(["--freeze", "conv1-conv5", "fc6=3"]), Recipe) == {
+        "freeze": {"conv1-conv5": 0, "fc6": 3}
+    }
+    assert repr(given(flags.parse_args(["--layer-lr", "fc8=2"]), Recipe)) == "{'layer_lr': {'fc8': 2.0}}"
+    for word in ("=1", "fc8=", "fc8=x", "conv1=0.5"):
+        with pytest.raises(UsageError, match=r"--freeze: needs (NAME=NUMBER|a whole number), not"):
+            flags.parse_args(["--freeze", word])
 
 
 def test_fields_without_a_default_are_required_and_odd_types_are_refused() -> None:
@@ -123,7 +138,7 @@ def test_fields_without_a_default_are_required_and_odd_types_are_refused() -> No
 
     @dataclass
     class Odd:
-        table: dict[str, int] = field(default_factory=dict)
+        names: set[str] = field(default_factory=set)
 
     flags = Parser(prog="x")
     add_flags(flags, Needed)

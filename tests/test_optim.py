@@ -10,7 +10,16 @@ import torch
 from torch import nn
 
 from alexnet.errors import UsageError
-from alexnet.optim import PaperSGD, Schedule, WeightAverage, make_optimizer, set_rate
+from alexnet.optim import (
+    PaperSGD,
+    Schedule,
+    WeightAverage,
+    frozen_from,
+    make_optimizer,
+    named_layers,
+    set_rate,
+    weighted_layers,
+)
 from alexnet.recipe import Recipe
 from alexnet.recipes import FAST, PAPER
 
@@ -315,3 +324,94 @@ def test_weight_average_state_continues() -> None:
     for name, tensor in average.state_dict()["parameters"].items():
         assert torch.equal(tensor, resumed.state_dict()["parameters"][name])
     assert resumed.updates == 2
+
+
+class Stack(nn.Module):
+    """Four layers with names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2, self.conv3, self.fc6 = (nn.Linear(2, 2) for _ in range(4))
+
+
+NAMES = ["conv1", "conv2", "conv3", "fc6"]
+
+
+def test_names_and_ranges_mean_layers_and_the_later_word_wins() -> None:
+    assert weighted_layers(Stack()) == NAMES
+    assert named_layers(["conv2"], NAMES, "freeze") == {"conv2": "conv2"}
+    assert named_layers(["conv2-fc6"], NAMES, "freeze") == dict.fromkeys(["conv2", "conv3", "fc6"], "conv2-fc6")
+    both = named_layers(["conv1-conv3", "conv2"], NAMES, "freeze")
+    assert both == {"conv1": "conv1-conv3", "conv2": "conv2", "conv3": "conv1-conv3"}
+    assert named_layers([], NAMES, "freeze") == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("conv9", r"freeze: the network has no layer conv9 with weights: did you mean conv\d\?"),
+        ("conv1-fc9", "no layer fc9"),
+        ("conv3-conv1", "conv3-conv1 is no range of layers: write it as conv1-fc6"),
+        ("conv1-conv2-conv3", "is no range"),
+        ("-", "no layer  with weights"),
+    ],
+)
+def test_layers_that_are_not_there_are_refused(word: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        named_layers([word], NAMES, "freeze")
+
+
+def test_layers_have_rates_and_decays_of_their_own() -> None:
+    network = Stack()
+    recipe = PAPER.with_changes(
+        layer_lr={"conv1-conv2": 0.5, "fc6": 10},
+        layer_weight_decay={"conv2-conv3": 0.0},
+        bias_lr_factor=2,
+        bias_weight_decay=False,
+    )
+    optimizer = make_optimizer(recipe, network)
+    found = {}
+    for group in optimizer.param_groups:
+        for name, parameter in network.named_parameters():
+            if any(parameter is one for one in group["params"]):
+                found[name] = (group["lr"], group["weight_decay"])
+    assert found == {
+        "conv1.weight": (0.005, 5e-4),
+        "conv2.weight": (0.005, 0.0),
+        "conv3.weight": (0.01, 0.0),
+        "fc6.weight": (0.1, 5e-4),
+        "conv1.bias": (0.01, 0.0),
+        "conv2.bias": (0.01, 0.0),
+        "conv3.bias": (0.02, 0.0),
+        "fc6.bias": (0.2, 0.0),
+    }
+    with pytest.raises(UsageError, match="layer_lr: the network has no layer fc8"):
+        make_optimizer(PAPER.with_changes(layer_lr={"fc8": 1}), network)
+
+
+def test_biases_that_do_not_follow_the_schedule_keep_their_rate() -> None:
+    layer = Layer()
+    optimizer = make_optimizer(PAPER.with_changes(bias_lr_factor=2.0, bias_lr_falls=False), layer)
+    set_rate(optimizer, 0.001, 0.01)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.001, 0.02]
+    follows = make_optimizer(PAPER.with_changes(bias_lr_factor=2.0), layer)
+    set_rate(follows, 0.001, 0.01)
+    assert [group["lr"] for group in follows.param_groups] == [0.001, 0.002]
+
+
+def test_stairs_are_equally_long() -> None:
+    schedule = Schedule(PAPER.with_changes(schedule="stairs", lr_drops=3, lr_drop_factor=2, epochs=10))
+    positions = (0.0, 2.4, 2.5, 4.9, 5.0, 7.4, 7.5, 9.9, 10.0)
+    assert [schedule.rate(x) for x in positions] == pytest.approx(
+        [0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025, 0.00125, 0.00125, 0.00125]
+    )
+    whole = Schedule(PAPER.with_changes(schedule="stairs", lr_drops=0))
+    assert whole.rate(89.0) == 0.01
+
+
+def test_what_is_frozen_late_is_told_by_its_epoch() -> None:
+    assert frozen_from(PAPER.with_changes(freeze={"conv1-conv2": 3, "fc6": 0}), Stack()) == {
+        "conv1": 3,
+        "conv2": 3,
+        "fc6": 0,
+    }

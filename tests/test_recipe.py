@@ -9,7 +9,7 @@ import pytest
 from alexnet import paper
 from alexnet.errors import UsageError
 from alexnet.recipe import Recipe, changes
-from alexnet.recipes import FAST, PAPER, REASONS, RECIPES, load_recipe
+from alexnet.recipes import FAST, PAPER, RECIPES, load_recipe
 
 
 def test_defaults_are_the_printed_paper() -> None:
@@ -27,12 +27,6 @@ def test_defaults_are_the_printed_paper() -> None:
 def test_every_field_has_a_help_text_that_fits_a_line() -> None:
     for setting in fields(Recipe):
         assert 10 < len(setting.metadata["help"]) < 100, setting.name
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_departure_from_the_paper_has_its_reason(name: str) -> None:
-    changed = {field for field, _, _ in changes(RECIPES[name], PAPER)}
-    assert changed == set(REASONS[name])
 
 
 def test_changes_lists_both_values() -> None:
@@ -72,6 +66,11 @@ def test_whole_numbers_become_floats_and_lists_tuples() -> None:
         ({"lr_steps": 3}, "lr_steps must be a list of whole numbers, not 3"),
         ({"lr_steps": [3.5]}, "lr_steps must be a whole number, not 3.5"),
         ({"lr_steps": [0]}, "lr_steps=0 is out of range"),
+        ({"layer_lr": [1]}, "layer_lr must be a table of layers, as conv1-conv5 = 0.1, not [1]"),
+        ({"layer_lr": {1: 1}}, "layer_lr must be a table of layers"),
+        ({"layer_lr": {"fc8": -1}}, "layer_lr fc8=-1 is out of range: 0 to 1000"),
+        ({"layer_weight_decay": {"fc8": "1"}}, "layer_weight_decay fc8 must be a number, not '1'"),
+        ({"freeze": {"conv1": 0.5}}, "freeze conv1 must be a whole number, not 0.5"),
         ({"lr_steps": [5, 3]}, "must rise"),
         ({"lr_steps": [5, 5]}, "must rise"),
         ({"schedule": "steps"}, "give lr_steps"),
@@ -97,49 +96,3 @@ def test_json_and_back(recipe: Recipe, tmp_path: Path) -> None:
 
 def test_from_json_takes_what_is_missing_from_the_paper() -> None:
     assert Recipe.from_json({"lr": 0.1}) == PAPER.with_changes(lr=0.1)
-
-
-def test_a_toml_file_builds_on_its_base(tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text('base = "fast"\nlr = 1\nlr_steps = [2, 4]\nbias_weight_decay = false\n')
-    assert load_recipe(str(path)) == FAST.with_changes(lr=1.0, lr_steps=(2, 4), bias_weight_decay=False)
-    path.write_text("epochs = 3\n")
-    assert load_recipe(path) == PAPER.with_changes(epochs=3)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("epoch = 3", "unknown recipe field epoch: did you mean epochs?"),
-        ("lr = nan", "lr=nan is out of range"),
-        ("lr = ", "is no recipe"),
-        ('base = "fats"', "did you mean fast?"),
-        ("base = 3", "unknown recipe 3"),
-        ("[training]\nlr = 1", "unknown recipe field training"),
-        ("lr = 2026-01-01", "lr must be a number"),
-    ],
-)
-def test_a_bad_file_is_named(text: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "bad.toml"
-    path.write_text(text)
-    with pytest.raises(UsageError) as caught:
-        load_recipe(path)
-    assert message in str(caught.value)
-    assert "bad.toml" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"unknown recipe papr .*: did you mean paper\?"):
-        load_recipe("papr")
-    with pytest.raises(UsageError, match="cannot be read"):
-        load_recipe(tmp_path / "none.toml")
-    (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(UsageError, match="cannot be read"):
-        load_recipe(tmp_path / "folder.toml")
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="no text file"):
-        load_recipe(tmp_path / "binary.toml")
-    (tmp_path / "list.json").write_text("[1]")
-    with pytest.raises(UsageError, match="is no recipe"):
-        load_recipe(tmp_path / "list.json")

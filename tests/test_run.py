@@ -139,6 +139,7 @@ def test_a_finished_run_holds_the_files_of_the_design(tiny_run):
         "log.jsonl",
         "recipe.json",
         "store.json",
+        "updates.jsonl",
     ]
 
 

@@ -21,6 +21,7 @@ from alexnet.data.store import Store
 from alexnet.errors import DataError, Diverged, Interrupted, UsageError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.learner import Learner
+from alexnet.nn.network import Network, initialise
 from alexnet.recipes import FAST
 from alexnet.run import Checkpoint, Run, Trained
 from alexnet.training import StuckWatch, likely_cause, resume, train
@@ -60,6 +61,72 @@ def state(run):
 
 
 # A run.
+
+
+def updates(run):
+    return [json.loads(line) for line in (run.path / "updates.jsonl").read_text().splitlines()]
+
+
+def test_the_first_updates_are_logged_ten_at_a_time(start):
+    run = start(batch_size=4, epochs=2)  # twelve updates an epoch
+    rows = updates(run)
+    assert [(row["update"], row["images_seen"]) for row in rows] == [(10, 40), (12, 48), (20, 80), (24, 96)]
+    log = run.log()
+    # Twelve updates of four pictures: the epoch's mean is that of its rows, weighed by their updates.
+    first = (10 * rows[0]["loss"] + 2 * rows[1]["loss"]) / 12
+    assert first == pytest.approx(log[0]["train_loss"], rel=1e-6)
+    assert (10 * rows[0]["top1"] + 2 * rows[1]["top1"]) / 12 == pytest.approx(log[0]["train_top1"])
+    assert rows[-1]["lr"] == log[-1]["lr"]
+
+
+@pytest.mark.parametrize(("most", "epochs"), [(2, 1), (3, 1), (4, 2), (5, 2), (6, 2), (100, 2)])
+def test_training_ends_after_so_many_updates(start, most, epochs):
+    run = start(max_updates=most, weight_average=0.5)  # three updates an epoch, two epochs
+    end = Checkpoint.read(run.latest()).facts
+    assert (end["epoch"], end["average_updates"]) == (epochs, min(most, 6))
+    assert end["images_seen"] == 16 * min(most, 6) == updates(run)[-1]["images_seen"]
+    assert len(run.log()) == epochs
+    assert resume(run.path).latest() == run.latest()
+
+
+def test_a_run_cut_by_its_updates_and_stopped_before_its_end_goes_on_to_it(start, tmp_path, stop_at_check, monkeypatch):
+    whole = start("whole", max_updates=2)
+    stop_at_check(2)
+    with pytest.raises(Interrupted):
+        start("stopped", max_updates=2)
+    monkeypatch.undo()
+    assert state(resume(tmp_path / "stopped")) == state(whole)
+
+
+def test_frozen_layers_do_not_move_and_those_frozen_late_stop_then(start, tiny_network, tiny_recipe):
+    first = initialise(Network(tiny_network.with_he_start()), tiny_recipe.seed).state_dict()
+    one = Checkpoint.read(start("one", epochs=1).latest()).part("network")
+    run = start("run", epochs=3, schedule="constant", freeze={"conv1-conv2": 0, "fc7": 1})
+    end, constant = Checkpoint.read(run.latest()).part("network"), start("c", epochs=1, schedule="constant")
+    middle = Checkpoint.read(constant.latest()).part("network")
+    assert all(not torch.equal(first[name], one[name]) for name in first)
+    moved = {name.split(".")[0] for name in first if not torch.equal(first[name], end[name])}
+    assert moved == {"conv3", "fc6", "fc7", "fc8"}
+    late = start("late", epochs=3, schedule="constant", freeze={"fc7": 1})
+    kept = Checkpoint.read(late.latest()).part("network")
+    assert torch.equal(kept["fc7.weight"], middle["fc7.weight"])
+    assert not torch.equal(kept["fc8.weight"], middle["fc8.weight"])
+
+
+def test_without_shuffling_every_epoch_has_the_order_of_the_first(start, monkeypatch):
+    seen = []
+    order = training.order
+    monkeypatch.setattr(training, "order", lambda *arguments: seen.append(arguments) or order(*arguments))
+    start("a", epochs=2)
+    start("b", epochs=2, shuffle=False)
+    assert [epoch for _, _, epoch in seen] == [0, 1, 0, 0]
+
+
+def test_a_layer_that_the_network_has_not_is_refused_before_a_run_is_made(start, tmp_path):
+    for field in ("freeze", "layer_lr", "layer_weight_decay"):
+        with pytest.raises(UsageError, match=f"{field}: the network has no layer conv9"):
+            start(**{field: {"conv9": 1}})
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_log_has_a_row_an_epoch_with_the_keys_of_the_design(tiny_run):

@@ -99,7 +99,7 @@ _CIFAR_18PCT: Changes = {
     "epochs": (140, "120, and ten at each lower rate"),
     "lr_steps": ((120, 130), "as the file says"),
     "weight_decay": (0.004, "wc of the convolutions"),
-    "layer_weight_decay": ({"fc10": 1.0}, "wc"),
+    "layer_weight_decay": ({"fc10": 1.0}, "its wc"),
     "crop": ("centre", "whole pictures"),
     "mirror": (0.0, "none"),
 }
@@ -111,7 +111,7 @@ _CIFAR_13PCT: Changes = {
     "epochs": (160, "140, and ten at each lower rate"),
     "lr_steps": ((140, 150), "as the methodology has it"),
     "weight_decay": (0.004, "wc of the unshared layers and of fc10"),
-    "layer_weight_decay": ({"conv1-conv2": 0.0}, "wc"),
+    "layer_weight_decay": ({"conv1-conv2": 0.0}, "their wc"),
 }
 
 # layer-params-conv-local-11pct.cfg: 350 epochs without the fifth batch, 150 with it, then ten at each lower rate.
