@@ -168,26 +168,29 @@ _WRITE_UP_004: Changes = {
     "view_side": (256, "Resize(256)"),
 }
 
-_TABLES: dict[str, Changes] = {
-    "paper": {},
-    "authors-2012": _AUTHORS_2012,
-    "one-weird-trick": _ONE_WEIRD_TRICK,
-    "caffe": _CAFFE,
-    "torchvision": _TORCHVISION,
-    "cifar-18pct": _CIFAR_18PCT,
-    "cifar-13pct": _CIFAR_13PCT,
-    "cifar-11pct": _CIFAR_11PCT,
-    "fast": _FAST,
-    "fine-tune": _FINE_TUNE,
-    "write-up-000": _WRITE_UP_000,
-    "write-up-001": _WRITE_UP_001,
-    "write-up-002": _WRITE_UP_002,
-    "write-up-003": _WRITE_UP_003,
-    "write-up-004": _WRITE_UP_004,
+_TABLES: dict[str, tuple[str, Changes]] = {
+    "paper": ("the printed paper, to the letter", {}),
+    "authors-2012": ("what its authors ran: run 145 of their source", _AUTHORS_2012),
+    "one-weird-trick": ("Krizhevsky 2014, cuda-convnet2", _ONE_WEIRD_TRICK),
+    "caffe": ("BVLC's solver", _CAFFE),
+    "torchvision": ("torchvision's reference script", _TORCHVISION),
+    "cifar-18pct": ("cuda-convnet's, for the network of this name", _CIFAR_18PCT),
+    "cifar-13pct": ("the same", _CIFAR_13PCT),
+    "cifar-11pct": ("the same", _CIFAR_11PCT),
+    "fast": ("learns small sets from nothing in minutes", _FAST),
+    "fine-tune": ("goes on from pretrained weights on small sets", _FINE_TUNE),
+    "write-up-000": ("five dogs", _WRITE_UP_000),
+    "write-up-001": ("CIFAR-10 whole", _WRITE_UP_001),
+    "write-up-002": ("cats and dogs", _WRITE_UP_002),
+    "write-up-003": ("ImageNet", _WRITE_UP_003),
+    "write-up-004": ("5,000 pictures of CIFAR-10", _WRITE_UP_004),
 }
-RECIPES = {name: Recipe(**{field: value for field, (value, _) in table.items()}) for name, table in _TABLES.items()}
+ABOUT = {name: about for name, (about, _) in _TABLES.items()}
+RECIPES = {
+    name: Recipe(**{field: value for field, (value, _) in table.items()}) for name, (_, table) in _TABLES.items()
+}
 # Why each number is not the paper's.
-REASONS = {name: {field: why for field, (_, why) in table.items()} for name, table in _TABLES.items()}
+REASONS = {name: {field: why for field, (_, why) in table.items()} for name, (_, table) in _TABLES.items()}
 PAPER, FAST, FINE_TUNE = RECIPES["paper"], RECIPES["fast"], RECIPES["fine-tune"]
 
 

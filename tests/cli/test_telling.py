@@ -58,7 +58,7 @@ def test_info_varies_the_network(command):
 def test_info_without_a_name_lists_all(command):
     lines = command("info").out.splitlines()
     assert lines[1].split() == ["paper", "60,965,224", "input", "224,", "1000", "classes"]
-    assert len(lines) == 2 + len(ARCHITECTURES)
+    assert len(lines) == 2 + len(ARCHITECTURES) + len(RECIPES)
     told = json.loads(command("info", "--json").out)
     assert [one["name"] for one in told] == list(ARCHITECTURES)
     assert told[0]["parameters"] == 60_965_224
@@ -130,12 +130,13 @@ def told(capsys, *arguments):
 
 
 def test_info_lists_every_network_and_recipe(capsys):
-    networks, recipes = told(capsys).rsplit("\n", 2)[:2]
+    networks, recipes = told(capsys).split("recipes (see alexnet info --recipe NAME):\n")
     listed = {line.split()[0]: line for line in networks.splitlines()[1:]}
     assert list(listed) == list(ARCHITECTURES)
     for name, one in ARCHITECTURES.items():
         assert listed[name].endswith(f" {one.parameters:,}  input {one.input_side}, {one.classes} classes")
-    assert recipes.startswith(f"recipes: {', '.join(RECIPES)} ")
+    assert [line.split()[0] for line in recipes.splitlines()] == list(RECIPES)
+    assert all(len(line.split()) > 1 for line in recipes.splitlines())
     assert json.loads(told(capsys, "--json")) == [
         {"name": name, "parameters": one.parameters, "macs": one.macs} for name, one in ARCHITECTURES.items()
     ]
@@ -192,3 +193,11 @@ def test_what_cannot_be_told_is_refused_in_one_line(capsys, arguments, message):
     assert out == ""
     assert err.startswith(message)
     assert err.count("\n") == 1
+
+
+def test_a_recipe_is_told_as_its_flags_take_it(command):
+    lines = command("info", "--recipe", "authors-2012").out.splitlines()
+    cells = {line.split()[0]: line.split("  ") for line in lines}
+    assert [cell.strip() for cell in cells["freeze"] if cell.strip()][1:3] == ["none", "conv1=72"]
+    assert [cell.strip() for cell in cells["lr_steps"] if cell.strip()][1:3] == ["none", "25 51 79"]
+    assert [cell.strip() for cell in cells["shuffle"] if cell.strip()][1:3] == ["yes", "no"]

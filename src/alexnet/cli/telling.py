@@ -11,7 +11,7 @@ from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.options import Options, add_vary
 from alexnet.layers import Activation, AdaptivePool, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm
 from alexnet.recipe import Recipe, changes
-from alexnet.recipes import REASONS, RECIPES, load_recipe
+from alexnet.recipes import ABOUT, REASONS, RECIPES, load_recipe
 from alexnet.variations import vary
 
 
@@ -38,7 +38,9 @@ def run_info(options: Options) -> None:
         print("networks (parameters at their own number of classes):")
         for one in ARCHITECTURES.values():
             print(f"  {one.name:12} {one.parameters:>11,}  input {one.input_side}, {one.classes} classes")
-        print(f"recipes: {', '.join(RECIPES)} (see alexnet info --recipe NAME)")
+        print("recipes (see alexnet info --recipe NAME):")
+        for name, about in ABOUT.items():
+            print(f"  {name:15} {about}")
         return None
     architecture = vary(named(options.arch), *options.vary)
     if options.classes is not None:
@@ -113,11 +115,25 @@ def info_recipe(name: str, as_json: bool) -> None:
     if not rows:
         print(f"{name} is the paper's recipe; its numbers:")
         for field, value in recipe.to_json().items():
-            print(f"  {field:20} {value}")
+            print(f"  {field:20} {written(value)}")
         return
-    print(f"{'field':20} {'paper':>12} {name:>12}  why")
-    for field, before, after in rows:
-        print(f"{field:20} {before!s:>12} {after!s:>12}  {REASONS.get(name, {}).get(field, '')}")
+    why = REASONS.get(name, {})
+    table = [("field", "paper", Path(name).name, "why")]
+    table += [(field, written(before), written(after), why.get(field, "")) for field, before, after in rows]
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    for row in table:
+        print("  ".join([f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)] + [row[3]]).rstrip())
+
+
+def written(value: object) -> str:
+    """Write a recipe's value as its flag takes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        value = [f"{name}={number:g}" for name, number in value.items()]
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def add_reproduce(parser: argparse.ArgumentParser) -> None:
