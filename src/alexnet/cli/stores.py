@@ -30,6 +30,9 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
     cifar10 = kind("cifar10", 32, "CIFAR-10 as its authors distribute it, for Python", archive)
     cifar10.add_argument("--download", action="store_true", help="fetch the archive to PATH first")
     folder = kind("folder", 256, "a folder a class, with or without train, val, test above", "folder that holds them")
+    held_out = "share of each class held out, where there is no split"
+    folder.add_argument("--val-share", type=float, default=0.2, metavar="X", help=f"{held_out}, for val (default: 0.2)")
+    folder.add_argument("--test-share", type=float, default=0.0, metavar="X", help=f"{held_out}, for test (default: 0)")
     folder.add_argument("--seed", type=int, default=0, metavar="N", help="which pictures are held out (default: 0)")
     shapes = kind("shapes", 64, "drawn pictures in ten classes: shapes, textures, colours", None)
     shapes.add_argument("--count", type=int, default=4000, metavar="N", help="pictures in all (default: 4000)")
@@ -41,7 +44,9 @@ def run_prepare(options: Options) -> None:
     from alexnet.data.preparation import prepare
     from alexnet.progress import Progress
 
-    own = {"cifar10": ("download",), "folder": ("seed",), "shapes": ("count", "seed")}[options.kind]
+    own = {"cifar10": ("download",), "folder": ("val_share", "test_share", "seed"), "shapes": ("count", "seed")}[
+        options.kind
+    ]
     with Progress("preparing", None) as progress:
         store = prepare(
             options.kind,

@@ -35,7 +35,7 @@ def test_class_folders_are_divided_into_train_and_val(tmp_path):
     assert source.splits == {"train": 16, "val": 4}
     assert sorted(used(source)) == sorted(f"{name}/{i}.png" for name in ("dog", "cat") for i in range(10))
     assert sum(name.startswith("cat") for name in used(source, "val")) == 2
-    assert source.fingerprint["carved"] == {"val_share": 0.2, "seed": 0}
+    assert source.fingerprint["carved"] == {"val_share": 0.2, "test_share": 0.0, "seed": 0}
     assert used(Folder(tmp_path)) == used(source)
     assert used(Folder(tmp_path, seed=1), "val") != used(source, "val")
     assert Folder(tmp_path, val_share=0.5).splits == {"train": 10, "val": 10}
@@ -178,6 +178,25 @@ def test_a_folder_is_wanted(tmp_path, path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="wanted: PATH/CLASS"):
         Folder(tmp_path / path if path else None)
+
+
+def test_a_test_part_is_carved_beside_val_and_changes_nothing_of_it(tmp_path):
+    make(tmp_path, *(f"{name}/{i}.png" for name in "ab" for i in range(20)))
+    source = Folder(tmp_path, val_share=0.2, test_share=0.25)
+    assert source.splits == {"train": 22, "val": 8, "test": 10}
+    parts = [set(used(source, split)) for split in source.splits]
+    assert len(set.union(*parts)) == 40 == sum(map(len, parts))
+    assert used(source, "val") == used(Folder(tmp_path, val_share=0.2), "val")
+    assert {name[0] for name in parts[2]} == {"a", "b"}
+    # Where a class has too few, training comes first, then val.
+    few = make(tmp_path / "few", "a/1.png", "a/2.png", "b/1.png")
+    assert Folder(few, val_share=0.4, test_share=0.4).splits == {"train": 2, "val": 1}
+
+
+@pytest.mark.parametrize("share", [0.8, 1.0, -0.1, float("nan")])
+def test_a_test_share_that_leaves_nothing_is_refused(tmp_path, share):
+    with pytest.raises(UsageError, match="leaves nothing to train on beside val_share=0.2: lower it"):
+        Folder(make(tmp_path, "a/1.png", "b/1.png"), test_share=share)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])

@@ -113,7 +113,8 @@ class Folder:
     Args:
         path: Folder of the class folders, or of `train`, `val` (also `valid`, `validation`) and `test`.
         val_share: Which share of each class becomes the validation part where there is no split.
-        seed: Another seed chooses other pictures for it.
+        test_share: Which share of each class becomes the test part there; 0: there is none.
+        seed: Another seed chooses other pictures for them.
 
     Raises:
         UsageError: If the layout is another, there are fewer than two classes, or splits differ in their classes.
@@ -122,11 +123,15 @@ class Folder:
 
     default_side = 256
 
-    def __init__(self, path: Path | None, *, val_share: float = 0.2, seed: int = 0) -> None:
+    def __init__(self, path: Path | None, *, val_share: float = 0.2, test_share: float = 0.0, seed: int = 0) -> None:
         if path is None or not path.is_dir():
             raise UsageError(f"{path} is not a folder: {LAYOUT}" if path else f"folder needs a path: {LAYOUT}")
         if not 0 < val_share < 1:
             raise UsageError(f"val_share must be between 0 and 1, not {val_share}")
+        if not 0 <= test_share < 1 - val_share:
+            raise UsageError(
+                f"test_share={test_share} leaves nothing to train on beside val_share={val_share}: lower it"
+            )
         walk = _Walk(path)
         folders = _split_folders(walk)
         self.classes = _common_classes(walk, folders)
@@ -143,8 +148,8 @@ class Folder:
         }
         files = {split: [[file for file, _ in pictures] for pictures in classes] for split, classes in found.items()}
         if list(files) == ["train"]:
-            files = _carve(walk, files["train"], val_share, seed)
-            self.fingerprint["carved"] = {"val_share": val_share, "seed": seed}
+            files = _carve(walk, files["train"], {"val": val_share, "test": test_share}, seed)
+            self.fingerprint["carved"] = {"val_share": val_share, "test_share": test_share, "seed": seed}
         self._walk, self._files = walk, files
         self.splits = {split: sum(map(len, classes)) for split, classes in files.items()}
         self.skipped = sorted(walk.skipped)
@@ -196,13 +201,21 @@ def _common_classes(walk: _Walk, folders: dict[str, dict[str, str]]) -> list[str
     return classes
 
 
-def _carve(walk: _Walk, classes: list[list[str]], val_share: float, seed: int) -> dict[str, list[list[str]]]:
-    """Put a share of each class into `val`: those whose hashed names come first, so that a new file moves no other."""
-    train, val = [], []
+def _carve(walk: _Walk, classes: list[list[str]], shares: dict[str, float], seed: int) -> dict[str, list[list[str]]]:
+    """Hold out a share of each class for every split named: by hashed names, so that a new file moves few others.
+
+    At least one picture of a class is left to train on, and the first split gets one wherever there are two.
+    """
+    held: dict[str, list[list[str]]] = {split: [] for split, share in shares.items() if share}
+    train = []
     for files in classes:
         hashed = sorted(files, key=lambda file: hashlib.sha256(ascii([seed, walk.name(file)]).encode()).digest())
-        count = min(len(files) - 1, max(1, round(len(files) * val_share)))
-        chosen = set(hashed[:count])
-        train.append([file for file in files if file not in chosen])
-        val.append([file for file in files if file in chosen])
-    return {"train": train, "val": val}
+        taken = 0
+        for number, (split, parts) in enumerate(held.items()):
+            count = max(1 - number, round(len(files) * shares[split]))
+            chosen = set(hashed[taken : min(taken + count, len(files) - 1)])
+            taken += len(chosen)
+            parts.append([file for file in files if file in chosen])
+        left = set(hashed[taken:])
+        train.append([file for file in files if file in left])
+    return {"train": train, **{split: parts for split, parts in held.items() if any(parts)}}
