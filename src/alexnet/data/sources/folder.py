@@ -129,9 +129,7 @@ class Folder:
         if not 0 < val_share < 1:
             raise UsageError(f"val_share must be between 0 and 1, not {val_share}")
         if not 0 <= test_share < 1 - val_share:
-            raise UsageError(
-                f"test_share={test_share} leaves nothing to train on beside val_share={val_share}: lower it"
-            )
+            raise UsageError(f"test_share={test_share} leaves none to train on beside val_share={val_share}: lower it")
         walk = _Walk(path)
         folders = _split_folders(walk)
         self.classes = _common_classes(walk, folders)
