@@ -117,8 +117,8 @@ def test_a_network_of_weight_zero_is_not_even_asked(make, tiny_store):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1.0], r"1 weights for 2 runs: give one for each"),
-        ([], r"0 weights for 2 runs"),
+        ([1.0], r"the runs are 2 and the weights 1: give one for each"),
+        ([], r"the runs are 2 and the weights 0"),
         ([0, 0], r"weights 0 0 average nothing: give finite numbers, none below 0, one of them above 0"),
         ([2, -1], r"weights 2 -1 average nothing"),
         ([1, float("inf")], r"weights 1 inf average nothing"),

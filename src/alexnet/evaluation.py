@@ -202,7 +202,7 @@ def parts(weights: Sequence[float] | None, runs: int) -> list[float]:
     """
     weights = [1.0] * runs if weights is None else weights
     if len(weights) != runs:
-        raise UsageError(f"{len(weights)} weights for {runs} runs: give one for each")
+        raise UsageError(f"the runs are {runs} and the weights {len(weights)}: give one for each")
     total = sum(weights)
     if min(weights) < 0 or not 0 < total < float("inf"):
         shown = " ".join(f"{weight:g}" for weight in weights)

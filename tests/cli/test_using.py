@@ -96,7 +96,7 @@ def test_the_best_weights_are_fitted_on_val_and_told(command, tiny_run, other_ru
     [
         (("--weights", "best", "--split", "val"), "--weights best fits them on val, so val cannot judge them: "),
         (("--weights", "best", 1), "--weights best finds all of them: give best alone, or a number for each run"),
-        (("--weights", 1), "1 weights for 2 runs: give one for each"),
+        (("--weights", 1), "the runs are 2 and the weights 1: give one for each"),
         (("--weights", 0, 0), "weights 0 0 average nothing: give finite numbers"),
         (("--weights", 1, "-1"), "weights 1 -1 average nothing: give finite numbers"),
         (("--weights", 1, "b"), "--weights: needs a number for each run, or best, not b"),
