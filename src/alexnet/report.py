@@ -1,16 +1,17 @@
-"""The pictures of a run: how it learned (`curves.png`) and what its first layer sees (`filters.png`).
+"""The pictures of a run: how it learned (`curves.png`), what its first layer sees (`filters.png`), what it mixes up.
 
 The log of one or several runs goes in; each curve is drawn once, in the same colour in both panels.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from alexnet.durable import atomic_file
 from alexnet.errors import DataError, UsageError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, told apart by colour-blind readers; their yellow is too light for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+NAMED_CLASSES = 25  # a confusion matrix of more is drawn without their names
 KEYS = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1")
 INK, QUIET, RULE = "#222222", "#6b6b6b", "#dddddd"
 STYLE: Any = {
@@ -242,3 +244,55 @@ def draw(run: Path, kernels: Float[np.ndarray, "n 3 k k"], towers: int) -> list[
     draw_filters(kernels, towers, filters)
     draw_curves([run], curves)
     return [curves, filters]
+
+
+def draw_confusion(confusion: Int64[np.ndarray, "classes classes"], classes: Sequence[str], path: Path) -> None:
+    """Draw which class was taken for which: a row for each true class, shaded by the share of its pictures.
+
+    Up to 25 classes are named, with the share in percent in every cell; of more, the shades alone are drawn.
+
+    Args:
+        confusion: Pictures by true class (row) and best class (column).
+        classes: Their names.
+        path: The PNG, made to be read at half its size.
+
+    Raises:
+        UsageError: If matplotlib is not installed.
+        AlexNetError: If the file cannot be written.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(f"{path.name} needs matplotlib: pip install 'alexnet[plot]'") from error
+    named = len(classes) <= NAMED_CLASSES
+    side = 2.2 + 0.36 * len(classes) if named else 7.5  # inches
+    with rc_context(STYLE):
+        figure = Figure(figsize=(side + 0.8, side), dpi=200, layout="constrained")
+        _draw_cells(figure, confusion / np.maximum(confusion.sum(1, keepdims=True), 1), classes if named else [])
+        with atomic_file(path) as stream:
+            figure.savefig(stream, format="png", metadata={"Software": None})
+
+
+def _draw_cells(figure: "Figure", shares: Float[np.ndarray, "n n"], names: Sequence[str]) -> None:
+    """Shade the cells; the root of a share, because mistakes are few among many right answers."""
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+
+    axes = figure.subplots()
+    shades = LinearSegmentedColormap.from_list("shares", ["white", COLOURS[0], "#00263d"])
+    image = axes.imshow(shares, cmap=shades, norm=PowerNorm(0.5, 0, 1))
+    axes.set_xlabel("Guessed class" if names else "Guessed class, by its number")
+    axes.set_ylabel("True class" if names else "True class, by its number")
+    axes.spines[:].set_visible(True)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1], format="{x:.0%}")
+    bar.outline.set_visible(False)
+    bar.set_label("Share of the true class")
+    if names:
+        short = [name if len(name) <= 24 else name[:23] + "…" for name in names]
+        axes.set_xticks(range(len(names)), short, rotation=90, parse_math=False)
+        axes.set_yticks(range(len(names)), short, parse_math=False)
+        axes.tick_params(length=0)
+        percent = np.rint(shares * 100).astype(int)
+        for row, column in np.argwhere(percent):
+            ink = "white" if percent[row, column] > 15 else INK
+            axes.text(column, row, str(percent[row, column]), color=ink, ha="center", va="center", fontsize=8)
