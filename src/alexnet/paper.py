@@ -88,6 +88,15 @@ CROP_SIDE = 224
 COLOUR_NOISE = 0.1
 TEST_VIEWS = 10
 
+# §4.1 as run in 2012: standard deviations of ImageNet's RGB pixels along their principal axes, in grey levels, the
+# largest first (cuda-convnet2, make-data/input_meta, key color_pca). Differs from the paper: the axes in that file are
+# not at hand as numbers; LIGHTING_AXES stand in for them.
+IMAGENET_COLOUR_DEVIATIONS = (121.7801, 37.0939, 19.7208)
+# The same of a sample of ImageNet, as most others have it (fb.resnet.torch, datasets/imagenet.lua): variances of
+# pixels on the 0–1 scale, and the axes as columns, rows R, G, B.
+LIGHTING_EIGENVALUES = (0.2175, 0.0188, 0.0045)
+LIGHTING_AXES = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
+
 # §4.2 and §5: learning.
 DROPOUT = 0.5
 BATCH_SIZE = 128

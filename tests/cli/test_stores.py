@@ -61,6 +61,16 @@ def test_data_tells_classes_and_statistics(command, tiny_store):
     assert [line.split()[0] for line in lines[6:]] == ["deviation", "deviation"]
 
 
+def test_data_draws_the_readings_of_the_colour_shift(command, photo_store, tmp_path):
+    done = command("data", photo_store, "--colour", "sheet.png")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1] == "sheet.png: the readings of the colour shift"
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    refused = command("data", photo_store, "--colour", "sheet.jpg")
+    assert refused.code == 2
+    assert refused.err == "error: sheet.jpg would hold a PNG: end its name in .png\n"
+
+
 def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_store, tmp_path):
     done = command("verify", tiny_store, "--json")
     assert (done.code, done.err) == (0, "")

@@ -15,13 +15,13 @@ from alexnet.data.augment import (
     IMAGENET_MEAN,
     Boxes,
     View,
-    colour_shift,
     crop_places,
     cut,
     random_boxes,
     rotate,
 )
 from alexnet.data.chance import Chance
+from alexnet.data.colour import colour_shift
 from alexnet.data.store import Statistics
 from alexnet.errors import UsageError
 from alexnet.layers import FullyConnected
@@ -234,6 +234,40 @@ def test_mirrors_keep_to_their_probability():
         assert low <= share <= high
 
 
+GEOMETRY = {
+    "cropped": QUIET.with_changes(mirror=0.5),
+    "sometimes cropped": QUIET.with_changes(mirror=0.5, crop_probability=0.5, pad=2),
+    "resized": QUIET.with_changes(mirror=0.5, crop="random-resized", crop_probability=0.5),
+}
+
+
+@pytest.mark.parametrize("neighbours", [1, 4, 32])
+@pytest.mark.parametrize("recipe", GEOMETRY.values(), ids=GEOMETRY)
+def test_neighbours_in_a_batch_are_cut_as_the_first_of_them(recipe, neighbours):
+    indices = np.random.default_rng(3).permutation(1000)[:90]
+    box = random_boxes(Chance(0, 2, indices), replace(recipe, shared_crop=neighbours), 40, 13)
+    for i in range(90):
+        first = indices[i - i % neighbours]
+        alone = random_boxes(Chance(0, 2, np.array([first])), recipe, 40, 13)
+        for name in ("top", "left", "height", "width", "mirror"):
+            assert getattr(box, name)[i] == getattr(alone, name)[0], name
+    assert len(set(zip(box.top, box.left, box.mirror, strict=True))) > (1 if neighbours == 32 else 10)
+
+
+def test_neighbours_that_share_a_crop_keep_their_own_rotation_and_colour(monkeypatch):
+    seen = []
+    monkeypatch.setattr(augment, "rotate", lambda x, degrees: seen.append(degrees) or x)
+    recipe = Recipe(rotation=15.0, colour_form="authors", shared_crop=6)
+    x = stored(1).expand(6, 12, 12, 3)
+    quiet, loud = (
+        View(architecture(9), statistics()).train(x, chance(6), r) for r in (replace(recipe, colour_noise=0.0), recipe)
+    )
+    assert all(torch.equal(quiet[0], one) for one in quiet)
+    shifts = (loud * 1.1 - quiet).mean((2, 3))
+    torch.testing.assert_close(shifts, colour_shift(chance(6), recipe, statistics()), rtol=1e-4, atol=1e-3)
+    assert len(np.unique(shifts[:, 0])) == len(np.unique(seen[0])) == 6
+
+
 # Rotation.
 
 
@@ -297,40 +331,7 @@ def test_pictures_that_are_not_turned_are_left_exactly_as_they_are():
 # Colour.
 
 
-@pytest.mark.parametrize(
-    ("form", "sizes"), [("authors", (110, 40, 20)), ("printed", (12100 / 255, 1600 / 255, 400 / 255))]
-)
-def test_colour_shifts_are_coefficients_along_the_principal_axes(form, sizes):
-    recipe, about = Recipe(colour_noise=0.1, colour_form=form), statistics()
-    shifts = colour_shift(chance(10), recipe, about).numpy()
-    coefficients = chance(10).normal("colour", 3) * 0.1
-    for shift, alpha in zip(shifts, coefficients, strict=True):
-        expected = np.zeros(3)
-        for axis in range(3):
-            expected += about.colour_axes[:, axis] * alpha[axis] * sizes[axis]
-        np.testing.assert_allclose(shift, expected, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("form", ["authors", "printed"])
-def test_colour_shifts_have_the_documented_covariance(form):
-    about, n = statistics(), 50_000
-    shifts = colour_shift(chance(n), Recipe(colour_noise=0.1, colour_form=form), about).double().numpy()
-    # On the 0–1 scale an eigenvalue is the square of deviation / 255.
-    sizes = about.colour_deviations if form == "authors" else 255 * (about.colour_deviations / 255) ** 2
-    along = shifts @ about.colour_axes
-    np.testing.assert_allclose(along.std(0), 0.1 * sizes, rtol=0.02)
-    np.testing.assert_allclose(along.mean(0), 0, atol=5 * 0.1 * sizes.max() / np.sqrt(n))
-    expected = about.colour_axes @ np.diag((0.1 * sizes) ** 2) @ about.colour_axes.T
-    np.testing.assert_allclose(np.cov(shifts.T), expected, atol=0.03 * expected.max())
-
-
-def test_colour_shifts_keep_to_their_probability():
-    for probability, low, high in ((0.0, 0, 0), (1.0, 1, 1), (0.5, 0.45, 0.55)):
-        shifts = colour_shift(chance(2000), Recipe(colour_probability=probability), statistics())
-        assert low <= (shifts != 0).any(1).float().mean() <= high
-
-
-@pytest.mark.parametrize("form", ["authors", "printed"])
+@pytest.mark.parametrize("form", ["authors", "printed", "lighting"])
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
 def test_only_the_authors_divide_and_only_what_they_shifted(form, probability):
     view, recipe = View(architecture(9), statistics()), replace(QUIET, colour_form=form, colour_probability=probability)
@@ -348,6 +349,19 @@ def test_only_the_authors_divide_and_only_what_they_shifted(form, probability):
             np.testing.assert_allclose(out[i], expected, rtol=1e-5, atol=1e-4)
         else:
             assert np.array_equal(out[i], plain[i])
+
+
+@pytest.mark.parametrize("form", ["authors", "printed", "lighting"])
+def test_colour_ends_at_the_start_of_its_last_epoch_division_included(form):
+    view, quiet = View(architecture(9), statistics()), replace(QUIET, colour_form=form)
+    noisy = replace(quiet, colour_noise=0.1)
+    for epoch in range(5):
+        out, without, always = (
+            view.train(stored(6), chance(6, epoch), recipe)
+            for recipe in (replace(noisy, colour_noise_until=3), quiet, noisy)
+        )
+        assert torch.equal(out, without if epoch >= 3 else always)
+        assert not torch.equal(without, always)
 
 
 # The whole view.
@@ -369,6 +383,53 @@ def test_each_input_convention_is_its_formula(convention):
     np.testing.assert_allclose(shown.permute(0, 2, 3, 1).numpy(), expected, rtol=1e-5, atol=1e-4)
     trained = view.train(x, chance(3), replace(QUIET, crop="centre"))
     np.testing.assert_allclose(trained.numpy(), shown.numpy(), rtol=1e-6, atol=1e-5)
+
+
+CAFFE_COLOUR = (122.67891434, 116.66876762, 104.00698793)
+
+
+def naive_2012(pixels, about, side, pad, top, left, mirror):
+    """Cut and mirror the pixels, then take away the middle of the mean image, wherever that cut was."""
+    padded = np.pad(pixels.astype(np.float64), ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    part = padded[top : top + side, left : left + side]
+    part = part[:, ::-1] if mirror else part
+    corner = (len(pixels) - side) // 2
+    return part - about.mean_image[corner : corner + side, corner : corner + side]
+
+
+def naive_caffe(pixels, about, side, pad, top, left, mirror):
+    """Take ImageNet's mean colour away, then cut and mirror."""
+    padded = np.pad(pixels - np.array(CAFFE_COLOUR), ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    part = padded[top : top + side, left : left + side]
+    return part[:, ::-1] if mirror else part
+
+
+@pytest.mark.parametrize(("convention", "naive"), [("raw-2012", naive_2012), ("raw-imagenet", naive_caffe)])
+@pytest.mark.parametrize(("side", "pad"), [(7, 0), (12, 0), (9, 2), (12, 3)])
+def test_raw_inputs_of_other_sources_are_their_formulas(convention, naive, side, pad):
+    about, x, recipe = statistics(), stored(8), QUIET.with_changes(mirror=0.5, pad=pad)
+    view = View(architecture(side, convention), about)
+    box = random_boxes(chance(8), recipe, 12, side)
+    assert len(set(box.mirror)) == 2
+    trained = view.train(x, chance(8), recipe).permute(0, 2, 3, 1).numpy()
+    for i in range(8):
+        expected = naive(x[i].numpy(), about, side, pad, int(box.top[i]), int(box.left[i]), box.mirror[i])
+        np.testing.assert_allclose(trained[i], expected, rtol=0, atol=1e-4)
+    free = 12 - side
+    five = [(0, 0), (0, free), (free // 2, free // 2), (free, 0), (free, free)]
+    ten = [(top, left, mirror) for mirror in (False, True) for top, left in five]
+    for places, crops in ((ten, 10), ([ten[2], ten[7]], 2), ([ten[2]], 1)):
+        for place, shown in zip(places, view.test(x, crops), strict=True):
+            for i in range(8):
+                expected = naive(x[i].numpy(), about, side, 0, *place)
+                np.testing.assert_allclose(shown[i].permute(1, 2, 0).numpy(), expected, rtol=0, atol=1e-4)
+
+
+def test_the_middle_of_the_mean_is_that_of_the_enlarged_mean_image():
+    about, x = statistics(), stored(3)
+    top_left = next(iter(View(architecture(16, "raw-2012"), about, 21).test(x, 10))).permute(0, 2, 3, 1)
+    mean = enlarged(torch.from_numpy(about.mean_image)[None], 21)[:, 2:18, 2:18]
+    torch.testing.assert_close(top_left, enlarged(x.float(), 21)[:, :16, :16] - mean, rtol=0, atol=2e-4)
 
 
 def test_colour_is_shifted_in_grey_levels_before_the_scale():
@@ -421,6 +482,8 @@ RECIPES = {
     "paper": Recipe(),
     "padded": Recipe(pad=4, crop_probability=0.5, colour_form="authors", colour_probability=0.5),
     "resized": Recipe(crop="random-resized", crop_probability=0.5, rotation=20.0, rotation_probability=0.5),
+    "lighting": Recipe(colour_form="lighting"),
+    "imagenet": Recipe(colour_form="authors", colour_axes="imagenet", colour_noise_until=2),
 }
 
 

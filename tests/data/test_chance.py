@@ -150,3 +150,11 @@ def test_orders_differ_by_epoch_and_seed():
 def test_an_order_mixes_the_whole_set():
     places = order(10_000, 0, 0)
     assert abs(np.corrcoef(np.arange(10_000), places)[0, 1]) < 5 / 100
+
+
+@pytest.mark.parametrize(("neighbours", "chosen"), [(1, [9, 4, 7, 1, 8]), (2, [9, 9, 7, 7, 8]), (3, [9, 9, 9, 1, 1])])
+def test_runs_of_neighbours_choose_as_their_first(neighbours, chosen):
+    own = Chance(5, 2, np.array([9, 4, 7, 1, 8]))
+    assert np.array_equal(own.shared(neighbours).bits("crop", 2), Chance(5, 2, np.array(chosen)).bits("crop", 2))
+    assert own.shared(100).indices.tolist() == [9] * 5
+    assert len(Chance(5, 2, np.array([], np.int64)).shared(3).indices) == 0

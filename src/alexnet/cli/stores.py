@@ -88,6 +88,13 @@ def describe(store: Any) -> None:
             print(f"  {fate}: {count:,} × {reason} (see report.json)")
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `data`."""
+    parser.add_argument("store", type=Path, metavar="STORE")
+    sheet = "also draw the three readings of the colour shift (§4.1) on a few of its training pictures"
+    parser.add_argument("--colour", type=Path, metavar="FILE.png", help=sheet)
+
+
 def run_data(options: Options) -> None:
     """Show what is in a store."""
     from alexnet.data.store import Store
@@ -102,6 +109,11 @@ def run_data(options: Options) -> None:
         ("deviation along the colour axes", statistics.colour_deviations),
     ):
         print(f"  {what} {', '.join(f'{value:.1f}' for value in values)}")
+    if options.colour:
+        from alexnet.data.sheets import draw_colours
+
+        draw_colours(store, options.colour)
+        print(f"{options.colour}: the readings of the colour shift")
 
 
 def run_verify(options: Options) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from alexnet.architectures import Architecture
 from alexnet.data.chance import Chance
+from alexnet.data.colour import recolour
 from alexnet.data.store import Statistics
 from alexnet.errors import UsageError
 from alexnet.recipe import Recipe
@@ -47,7 +48,9 @@ def random_boxes(chance: Chance, recipe: Recipe, view_side: int, side: int) -> B
     """Draw where each picture is cut (§4.1): anywhere, the centre, or a part of any size and shape.
 
     Differs from the paper: its 2048 = 32 × 32 × 2 views leave out the last offset; like the 2012 source we use all 33.
+    With `shared_crop`, pictures that follow each other in the batch are cut alike, as the first of them is.
     """
+    chance = chance.shared(recipe.shared_crop)
     padded = view_side + 2 * recipe.pad
     n = len(chance.indices)
     height, width = np.full(n, float(side)), np.full(n, float(side))
@@ -123,19 +126,6 @@ def rotate(pictures: Float[Tensor, "n side side 3"], degrees: np.ndarray) -> Flo
     return F.grid_sample(planes, grid, padding_mode="reflection", align_corners=False).permute(0, 2, 3, 1)
 
 
-def colour_shift(chance: Chance, recipe: Recipe, statistics: Statistics) -> Float32[Tensor, "n 3"]:
-    """Draw each picture's colour shift along the principal axes of RGB (§4.1), in grey levels.
-
-    Paper (§4.1): coefficient times eigenvalue. The eigenvalues are those of pixels on the 0–1 scale: on 0–255 the
-    shift would be over a thousand grey levels. `authors` is the 2012 source: coefficient times standard deviation.
-    """
-    coefficients = chance.normal("colour", 3) * recipe.colour_noise
-    coefficients *= chance.whether("colour or not", recipe.colour_probability)[:, None]
-    deviations = statistics.colour_deviations
-    sizes = deviations if recipe.colour_form == "authors" else (deviations / 255) ** 2 * 255
-    return torch.from_numpy((coefficients * sizes @ statistics.colour_axes.T).astype(np.float32))
-
-
 class View:
     """What a network is shown: the way from stored pictures to its input.
 
@@ -179,7 +169,7 @@ class View:
         }[self.convention]
         self.mean, self.scale = (torch.tensor(x, dtype=torch.float32, device=device) for x in (mean, 1 / deviation))
         # What is taken away behind the crop, the same wherever that lies.
-        self.middle = torch.zeros(3, device=device)
+        self.middle: Tensor | None = None
         if self.convention == "raw-2012":
             whole = torch.tensor(statistics.mean_image, dtype=torch.float32, device=device)[None]
             place = (self.view_side - self.side) // 2
@@ -195,7 +185,7 @@ class View:
     ) -> Float32[Tensor, "n side side 3"]:
         """Cut boxes out of pictures, less the mean."""
         x = cut(pictures.float() - self.mean, boxes, self.side, self.view_side, pad)
-        return x - self.middle if self.convention == "raw-2012" else x
+        return x if self.middle is None else x - self.middle
 
     def train(
         self, pictures: UInt8[Tensor, "n source source 3"], chance: Chance, recipe: Recipe
@@ -209,12 +199,7 @@ class View:
             if len(turned):
                 degrees = (2 * chance.uniform("rotation")[turned, 0] - 1) * recipe.rotation
                 x[turned] = rotate(x[turned], degrees)
-        if recipe.colour_noise:
-            x = x + colour_shift(chance, recipe, self.statistics).to(x.device)[:, None, None, :]
-            if recipe.colour_form == "authors":
-                # The 2012 source keeps the noisy pictures' scale near that of the test pictures.
-                shifted = torch.from_numpy(chance.whether("colour or not", recipe.colour_probability)).to(x.device)
-                x = x / (1 + recipe.colour_noise * shifted.to(x.dtype))[:, None, None, None]
+        x = recolour(x, chance, recipe, self.statistics)
         return (x * self.scale).permute(0, 3, 1, 2)
 
     def test(

@@ -4,7 +4,7 @@ No generator keeps a state, so a position in training is two integers and the nu
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt64
@@ -55,6 +55,11 @@ class Chance:
     def whether(self, purpose: str, probability: float) -> np.ndarray:
         """Say yes for a picture with this probability."""
         return self.uniform(purpose)[:, 0] < probability
+
+    def shared(self, neighbours: int) -> "Chance":
+        """Let pictures in runs of `neighbours` (the last may be shorter) choose alike: as the first of each run."""
+        first = np.arange(len(self.indices)) // neighbours * neighbours
+        return replace(self, indices=self.indices[first])
 
 
 def order(pictures: int, seed: int, epoch: int) -> Int64[np.ndarray, "n"]:
