@@ -7,9 +7,10 @@ import pytest
 from alexnet import catalogue
 from alexnet.errors import UsageError
 from alexnet.nn.network import Network
-from alexnet.optim import Schedule, frozen_from, make_optimizer
+from alexnet.optim import frozen_from, make_optimizer
 from alexnet.recipe import changes
 from alexnet.recipes import FAST, PAPER, REASONS, RECIPES, load_recipe
+from alexnet.schedule import Schedule
 from alexnet.variations import vary
 
 

@@ -6,7 +6,6 @@ import math
 import shutil
 import signal
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ import torch
 
 from alexnet import learner as learner_module
 from alexnet import training
-from alexnet.architectures import Start
 from alexnet.catalogue import CIFAR_18PCT, PAPER, SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
@@ -24,7 +22,7 @@ from alexnet.learner import Learner
 from alexnet.nn.network import Network, initialise
 from alexnet.recipes import FAST
 from alexnet.run import Checkpoint, Run, Trained
-from alexnet.training import StuckWatch, likely_cause, resume, train
+from alexnet.training import resume, train
 from alexnet.variations import vary
 
 CPU = torch.device("cpu")
@@ -379,36 +377,6 @@ def test_weights_that_are_not_finite_are_never_saved(start, tmp_path, stop_at_ch
         start()
     assert not list((tmp_path / "run").rglob("*.safetensors"))
     assert not (tmp_path / "run" / "log.jsonl").exists()
-
-
-def test_a_watch_speaks_once_when_nothing_was_learned():
-    stuck, learning = torch.tensor(math.log(10)), torch.tensor(2.28)
-    watch = StuckWatch(10, 60)
-    assert [update for update in range(1, 100) if watch.update(stuck)] == [60]
-    watch = StuckWatch(10, 60)
-    assert not any(watch.update(learning) for _ in range(100))
-    watch = StuckWatch(10, 60)  # the end counts, not the beginning
-    assert not any(watch.update(stuck if update < 30 else learning) for update in range(100))
-    assert not any(StuckWatch(10, 0).update(stuck) for _ in range(100))
-    assert not any(StuckWatch(10, 60, updates=61).update(stuck) for _ in range(100))
-
-
-@pytest.mark.parametrize(
-    ("network", "changes", "cause"),
-    [
-        (None, {"start": "architecture"}, "the printed start can wait long on this plateau; wait, or try --start he"),
-        ("uniform", {"start": "architecture"}, "the uniform start shrinks the signal from layer to layer; try --start"),
-        (None, {"lr": 0.5}, "the rate 0.5 may have killed the ReLUs; try --lr 0.05"),
-        (None, {}, "labels may be wrong, or the rate too low; look at the pictures with `alexnet data`"),
-    ],
-)
-def test_the_likely_cause_is_named(tiny_store, tiny_network, tiny_recipe, network, changes, cause):
-    recipe = tiny_recipe.with_changes(**changes)
-    if network == "uniform":
-        tiny_network = replace(tiny_network, start=tuple(Start(row.layer, "uniform") for row in tiny_network.start))
-    store = Store(tiny_store)
-    learner = Learner(store, training.resolve(tiny_network, recipe, store), recipe, CPU)
-    assert likely_cause(learner).startswith(cause)
 
 
 def test_a_loss_that_stays_where_it_began_is_reported_with_the_likely_cause(start, capsys):

@@ -13,16 +13,17 @@ if TYPE_CHECKING:
     from alexnet.data.preparation import prepare
     from alexnet.evaluation import evaluate
     from alexnet.nn.network import create_model
-    from alexnet.prediction import load, predict
+    from alexnet.prediction import from_pretrained, load, predict
     from alexnet.training import train
 
     __version__: str
 
-__all__ = ["__version__", "create_model", "evaluate", "load", "predict", "prepare", "train"]
+__all__ = ["__version__", "create_model", "evaluate", "from_pretrained", "load", "predict", "prepare", "train"]
 
 _HOMES = {
     "create_model": "alexnet.nn.network",
     "evaluate": "alexnet.evaluation",
+    "from_pretrained": "alexnet.prediction",
     "load": "alexnet.prediction",
     "predict": "alexnet.prediction",
     "prepare": "alexnet.data.preparation",

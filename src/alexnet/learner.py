@@ -18,9 +18,11 @@ from alexnet.data.store import Split, Store
 from alexnet.errors import DataError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.nn.network import Network, initialise, placed
-from alexnet.optim import Schedule, WeightAverage, frozen_from, make_optimizer, set_rate
+from alexnet.optim import WeightAverage, frozen_from, make_optimizer, set_rate
 from alexnet.recipe import Recipe, changes
 from alexnet.run import Checkpoint, Trained, load_weights, network_facts, statistics_tensors
+from alexnet.schedule import Schedule
+from alexnet.weights import Weights, fit
 
 # Updates whose mean loss is one row of updates.jsonl.
 WINDOW = 10
@@ -63,12 +65,22 @@ class Learner:
         tally: Of the epoch that runs.
         recent: Of the updates since the last row of `updates.jsonl`.
         history: The log's rows.
+        notes: What the user should know of the weights that it begins with.
     """
 
-    def __init__(self, store: Store, architecture: Architecture, recipe: Recipe, device: torch.device) -> None:
+    def __init__(
+        self,
+        store: Store,
+        architecture: Architecture,
+        recipe: Recipe,
+        device: torch.device,
+        weights: Weights | None = None,
+    ) -> None:
         self.store, self.recipe = store, recipe
         self.epoch = self.batch = 0
-        self.network = placed(initialise(Network(architecture), recipe.seed), device)
+        network = initialise(Network(architecture), recipe.seed)
+        self.notes = fit(network, weights) if weights is not None else []
+        self.network = placed(network, device)
         self.view = View(architecture, store.statistics, recipe.view_side, device)
         self.frozen_from = frozen_from(recipe, self.network)
         self.freeze()

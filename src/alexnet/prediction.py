@@ -1,6 +1,6 @@
 """Use a trained network: `load` a run, then `predict` pictures or take their `features`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,13 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from alexnet.data.augment import View
 from alexnet.data.decode import UnreadablePicture, decode, decode_file, decode_image, fit
 from alexnet.errors import DataError, UsageError
 from alexnet.evaluation import probabilities
-from alexnet.nn.network import Network, arithmetic
+from alexnet.nn.network import Network, arithmetic, placed
 from alexnet.run import Checkpoint, Run, Trained
+from alexnet.weights import read_pretrained, write_pretrained
 
 Picture = str | Path | bytes | np.ndarray | Image.Image
 
@@ -80,6 +82,28 @@ class Model:
         rows = zip(best.values.tolist(), best.indices.tolist(), strict=True)
         return [[Guess(self.classes[i], p) for p, i in zip(values, indices, strict=True)] for values, indices in rows]
 
+    def save_pretrained(self, folder: Path | str, results: Mapping[str, float] | None = None, data: str = "") -> None:
+        """Write a folder that `from_pretrained` reads: config.json, model.safetensors, a model card and statistics.
+
+        Args:
+            folder: New, or one that was written so before.
+            results: Figures for the card, as `{"top-1": 0.9}`.
+            data: What it was trained on, in words, for the card.
+
+        Raises:
+            UsageError: If the folder holds something else.
+        """
+        trained = self.trained
+        write_pretrained(
+            Path(folder),
+            trained.network,
+            trained.view.statistics,
+            trained.classes,
+            trained.recipe,
+            results=results,
+            data=data,
+        )
+
     @torch.no_grad()
     def features(self, pictures: Picture | list[Picture]) -> dict[str, Tensor]:
         """Give every layer's output for the centre crop by its name; `relu7` is the paper's last hidden layer."""
@@ -103,14 +127,29 @@ def pixels(picture: Picture) -> UInt8[np.ndarray, "h w 3"]:
     return decode(picture) if isinstance(picture, bytes) else decode_file(Path(picture))
 
 
+def from_pretrained(source: Path | str, device: str = "cpu") -> Model:
+    """Load a network from a folder that `save_pretrained` wrote, or from the Hub (`hub:OWNER/NAME`).
+
+    Raises:
+        UsageError: If there is none, or the extra `hub` is not installed.
+        DataError: If it cannot be read.
+    """
+    pretrained, place = read_pretrained(source), torch.device(device)
+    view = View(pretrained.network.architecture, pretrained.statistics, pretrained.recipe.view_side, place)
+    network = placed(pretrained.network, place).eval()
+    return Model(Trained(network, view, list(pretrained.classes), pretrained.recipe))
+
+
 def load(run: Path | str, device: str = "cpu") -> Model:
-    """Load the best network of a run, or the one in a checkpoint file.
+    """Load the best network of a run, the one in a checkpoint file, or that of a folder of `save_pretrained`.
 
     Raises:
         UsageError: If there is no run.
         DataError: If its checkpoint cannot be read.
     """
     path = Path(run)
+    if (path / "config.json").is_file():
+        return from_pretrained(path, device)
     if path.suffix == ".safetensors":
         return Model(Trained.of(Checkpoint.read(path), torch.device(device)))
     return Model(Run(path).trained(device))

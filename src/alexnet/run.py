@@ -1,6 +1,7 @@
 """The Run: a folder that holds all about one training: what was asked, the log, the checkpoints.
 
-    recipe.json  architecture.json  classes.json  store.json  log.jsonl (a row an epoch)  updates.jsonl (one each ten)
+    recipe.json  architecture.json  classes.json  store.json  weights.json (what it began with, if pretrained)
+    log.jsonl (a row an epoch)  updates.jsonl (a row each ten updates)
     checkpoints/IMAGES.safetensors (the newest few)  latest.json (points at the newest)  best.safetensors
 
 A checkpoint is one safetensors file; its metadata says in JSON what network it belongs to, so `best.safetensors` can be
@@ -26,6 +27,7 @@ from alexnet.durable import write_atomic, write_error, write_json
 from alexnet.errors import DataError, UsageError
 from alexnet.nn.network import Network, placed
 from alexnet.recipe import Recipe
+from alexnet.weights import Weights, read
 
 FORMAT = 1
 UPDATES = "updates.jsonl"
@@ -174,7 +176,9 @@ class Run:
             )
 
     @staticmethod
-    def create(path: Path, architecture: Architecture, recipe: Recipe, store: Store) -> "Run":
+    def create(
+        path: Path, architecture: Architecture, recipe: Recipe, store: Store, weights: Weights | None = None
+    ) -> "Run":
         """Make the folder and write down what is asked.
 
         Raises:
@@ -189,6 +193,8 @@ class Run:
         write_json(path / "recipe.json", recipe.to_json())
         write_json(path / "classes.json", store.classes)
         write_json(path / "store.json", {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side})
+        if weights is not None:
+            write_json(path / "weights.json", {"source": weights.source, "digest": weights.digest})
         write_json(path / "architecture.json", architecture.to_json())
         return Run(path)
 
@@ -227,6 +233,20 @@ class Run:
                 f"{store.path} is another store than {self.path} learned from: prepare that one again there"
             )
         return store
+
+    def weights(self) -> Weights | None:
+        """Read the weights again that the run began with, if it began with any.
+
+        Raises:
+            DataError: If they are gone or others lie in their place.
+        """
+        if not (self.path / "weights.json").is_file():
+            return None
+        facts = self._json("weights.json", "source", "digest")
+        weights = read(facts["source"])
+        if weights.digest != facts["digest"]:
+            raise DataError(f"{facts['source']} holds other weights than {self.path} began with: put those back")
+        return weights
 
     def log(self) -> list[dict[str, Any]]:
         """Read the log: a row an epoch."""

@@ -1,12 +1,11 @@
 """The training loop (§5): a store, an architecture and a recipe in; a Run out."""
 
-import math
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,8 @@ from alexnet.nn.network import arithmetic
 from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
 from alexnet.run import Checkpoint, Run
-
-# A loss within this share of ln(classes) has learned nothing.
-STUCK_WITHIN = 0.005
+from alexnet.stuck import StuckWatch, likely_cause
+from alexnet.weights import Weights, read
 
 
 class Stopped(Exception):
@@ -65,38 +63,6 @@ def stop_at_signals(learner: Learner, run: Run) -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@dataclass
-class StuckWatch:
-    """Notices a loss that stays at ln(classes), the usual end of a wrong start."""
-
-    classes: int
-    after: int
-    updates: int = 0
-    recent: list[Tensor] = field(default_factory=list)
-
-    def update(self, loss: Tensor) -> bool:
-        """Take in a batch's loss; true once, when the watch ends and nothing was learned."""
-        self.updates += 1
-        if not self.after or self.updates > self.after:
-            return False
-        self.recent = [*self.recent[-49:], loss.detach()]
-        if self.updates < self.after:
-            return False
-        return abs(torch.stack(self.recent).mean().item() / math.log(self.classes) - 1) < STUCK_WITHIN
-
-
-def likely_cause(learner: Learner) -> str:
-    """Guess why a network learns nothing, from what is known of such nets (ecosystem of re-implementations)."""
-    architecture, recipe = learner.network.architecture, learner.recipe
-    if any(start.weights == "uniform" for start in architecture.start):
-        return "the uniform start shrinks the signal from layer to layer; try --start he"
-    if recipe.start == "architecture" and architecture.input == "raw":
-        return "the printed start can wait long on this plateau; wait, or try --start he"
-    if recipe.lr > 0.05:
-        return f"the rate {recipe.lr:g} may have killed the ReLUs; try --lr {recipe.lr / 10:g}"
-    return "labels may be wrong, or the rate too low; look at the pictures with `alexnet data`"
 
 
 def learn(learner: Learner, run: Run) -> None:
@@ -141,7 +107,8 @@ def learn(learner: Learner, run: Run) -> None:
                     learner.tally.seconds = time.perf_counter() - begun
                     progress.advance(len(batch.labels), figures(learner.tally) if progress.due() else "")
                     if watch.update(loss):
-                        say(f"warning: the loss is still ln({watch.classes}): {likely_cause(learner)}")
+                        cause = likely_cause(network.architecture, recipe)
+                        say(f"warning: the loss is still ln({watch.classes}): {cause}")
                     stop.check()
 
             # After each pass: measure, perhaps lower the rate, save.
@@ -232,16 +199,26 @@ def refuse_mismatch(store: Store, recipe: Recipe) -> None:
         raise UsageError(f"{few}, fewer than a batch of {recipe.batch_size}: lower --batch-size")
 
 
-def resolve(architecture: Architecture, recipe: Recipe, store: Store) -> Architecture:
-    """Give the network that is trained: with the store's number of classes, and the recipe's start."""
+def resolve(architecture: Architecture, recipe: Recipe, store: Store, weights: Weights | None = None) -> Architecture:
+    """Give the network that is trained: with the store's number of classes, the recipe's start, the weights' input."""
     architecture = architecture.with_classes(len(store.classes))
-    return architecture.with_he_start(recipe.first_layer_gain) if recipe.start == "he" else architecture
+    if recipe.start == "he":
+        architecture = architecture.with_he_start(recipe.first_layer_gain)
+    if weights is None or weights.input is None:
+        return architecture
+    # The first layer's start, which the input has to suit, is not used: its weights are there.
+    return replace(architecture, input=weights.input, dead_start_allowed=True)
 
 
 def train(
-    store: Store | Path | str, architecture: Architecture, recipe: Recipe, path: Path | str, device: str = "cpu"
+    store: Store | Path | str,
+    architecture: Architecture,
+    recipe: Recipe,
+    path: Path | str,
+    device: str = "cpu",
+    weights: Weights | Path | str | None = None,
 ) -> Run:
-    """Train a network from its start.
+    """Train a network from its start, or from pretrained weights.
 
     Args:
         store: Prepared pictures, or the folder that holds them.
@@ -249,17 +226,23 @@ def train(
         recipe: Every number that decides what is learned.
         path: Folder of the run; new or empty.
         device: `cpu` or `cuda`.
+        weights: What to begin with, as `alexnet.weights.read` takes it; layers that it lacks have their own start, and
+            pictures reach the network as the weights expect them.
 
     Raises:
         UsageError: If store, architecture and recipe do not fit together, or the folder is in use.
+        DataError: If the weights cannot be read, or are not of this network.
         Diverged: If the loss is not finite.
         Interrupted: After Ctrl-C.
     """
     store = store if isinstance(store, Store) else Store(Path(store))
-    architecture = resolve(architecture, recipe, store)
+    weights = read(weights) if isinstance(weights, Path | str) else weights
+    architecture = resolve(architecture, recipe, store, weights)
     refuse_mismatch(store, recipe)
-    learner = Learner(store, architecture, recipe, torch.device(device))
-    run = Run.create(Path(path), architecture, recipe, store)
+    learner = Learner(store, architecture, recipe, torch.device(device), weights)
+    run = Run.create(Path(path), architecture, recipe, store, weights)
+    for note in learner.notes:
+        say(f"note: {note}")
     if recipe.schedule == "plateau" and learner.watched.name == "test":
         say(f"note: {store.path} has no val: the test error lowers the rate, and is no fair measure after that")
     learn(learner, run)
@@ -274,7 +257,9 @@ def resume(path: Path | str, device: str = "cpu") -> Run:
         DataError: If its store is gone or changed, or its checkpoint cannot be read.
     """
     run = Run(path)
-    learner = Learner(run.store(), run.architecture, run.recipe, torch.device(device))
+    # A checkpoint has them already.
+    weights = None if run.has_checkpoint else run.weights()
+    learner = Learner(run.store(), run.architecture, run.recipe, torch.device(device), weights)
     if run.has_checkpoint:
         checkpoint = Checkpoint.read(run.latest())
         learner.restore(checkpoint)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexnet.catalogue import ARCHITECTURES, named
+from alexnet.catalogue import ARCHITECTURES, SINGLE, named
 from alexnet.cli.options import Options, add_device, add_vary, chosen_device
 from alexnet.errors import UsageError
 from alexnet.flags import add_flags, given
@@ -21,11 +21,21 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`, with a flag for every field of the recipe."""
     parser.add_argument("store", type=Path, metavar="STORE")
     parser.add_argument(
-        "--arch", default="single", metavar="NAME", help=f"{', '.join(ARCHITECTURES)} (default: single)"
+        "--arch",
+        metavar="NAME",
+        help=f"{', '.join(ARCHITECTURES)} (default: single, or the network of --weights)",
     )
     add_vary(parser)
     parser.add_argument(
-        "--recipe", default="fast", metavar="NAME_OR_TOML", help=f"{', '.join(RECIPES)}, or a file (default: fast)"
+        "--recipe",
+        metavar="NAME_OR_TOML",
+        help=f"{', '.join(RECIPES)}, or a file (default: fast; with --weights, fine-tune)",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="SOURCE",
+        help="begin with these: a run, a .pth, .npz, .npy, .caffemodel or .safetensors file, a folder or "
+        "hub:OWNER/NAME as from_pretrained takes it, https://…#sha256=…, or torchvision (fetched)",
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: a new one under runs)")
     add_device(parser)
@@ -39,14 +49,21 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 
 def run_train(options: Options) -> None:
     """Train, then draw."""
-    architecture = vary(named(options.arch), *options.vary)
-    recipe = load_recipe(options.recipe).with_changes(**given(options, Recipe))
+    default = "fine-tune" if options.weights else "fast"
+    recipe = load_recipe(options.recipe or default).with_changes(**given(options, Recipe))
+    architecture = named(options.arch) if options.arch else SINGLE
+    if not options.weights:
+        vary(architecture, *options.vary)  # refused before anything is read
     from alexnet.data.store import Store
     from alexnet.training import train
+    from alexnet.weights import read
 
     store = Store(options.store)
-    run = train(store, architecture, recipe, options.run or free_run(store.path, options.arch), chosen_device(options))
-    show(run)
+    weights = read(options.weights) if options.weights else None
+    if weights is not None and weights.architecture is not None and not options.arch:
+        architecture = weights.architecture
+    path = options.run or free_run(store.path, architecture.name.split()[0])
+    show(train(store, vary(architecture, *options.vary), recipe, path, chosen_device(options), weights))
 
 
 def free_run(store: Path, arch: str) -> Path:

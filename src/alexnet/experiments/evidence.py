@@ -22,6 +22,7 @@ from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.run import Run
 from alexnet.training import resolve, resume, train
+from alexnet.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ def commit() -> str:
     return (name + ("+" if git("status", "--porcelain", "--", ".") else "")) if name else "unknown"
 
 
-def finished_run(store: Store, architecture: Architecture, recipe: Recipe, path: Path) -> Run:
+def finished_run(
+    store: Store, architecture: Architecture, recipe: Recipe, path: Path, weights: Weights | None = None
+) -> Run:
     """Train, or go on with what an earlier call began.
 
     Raises:
@@ -97,9 +100,9 @@ def finished_run(store: Store, architecture: Architecture, recipe: Recipe, path:
     say(f"{path.name}: {architecture.name}, {recipe.epochs} epochs of {len(store.splits['train']):,} images")
     if not (path / "latest.json").exists():
         shutil.rmtree(path, ignore_errors=True)
-        return train(store, architecture, recipe, path)
+        return train(store, architecture, recipe, path, weights=weights)
     run = Run(path)
-    if (run.recipe, run.architecture) != (recipe, resolve(architecture, recipe, store)):
+    if (run.recipe, run.architecture) != (recipe, resolve(architecture, recipe, store, weights)):
         raise UsageError(f"{path} holds the run of another network or recipe: remove it, or choose another --work")
     return resume(path)
 
