@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from alexnet.data.preparation import prepare
     from alexnet.evaluation import evaluate
-    from alexnet.nn.network import create_model
     from alexnet.prediction import from_pretrained, load, predict
     from alexnet.training import train
+    from alexnet.weights import create_model
 
     __version__: str
 
 __all__ = ["__version__", "create_model", "evaluate", "from_pretrained", "load", "predict", "prepare", "train"]
 
 _HOMES = {
-    "create_model": "alexnet.nn.network",
+    "create_model": "alexnet.weights",
     "evaluate": "alexnet.evaluation",
     "from_pretrained": "alexnet.prediction",
     "load": "alexnet.prediction",

@@ -25,7 +25,7 @@ from alexnet.catalogue import (
     TORCHVISION_NAMES,
 )
 from alexnet.errors import UsageError
-from alexnet.nn.network import FullyConnected, MaskDropout, Network, Unshared, arithmetic, create_model, initialise
+from alexnet.nn.network import FullyConnected, MaskDropout, Network, Unshared, arithmetic, initialise
 from alexnet.variations import vary
 
 
@@ -570,17 +570,6 @@ def test_the_same_seed_gives_the_same_weights_whatever_else_is_random():
         assert torch.equal(weight.double(), wide.state_dict()[name])
         if name.endswith("weight"):
             assert not torch.equal(weight, other.state_dict()[name])
-
-
-def test_a_model_is_made_by_its_name():
-    network = create_model("cifar-18pct", num_classes=7, seed=3)
-    assert network.architecture == CIFAR_18PCT.with_classes(7)
-    assert torch.equal(network.conv1.weight, initialise(Network(CIFAR_18PCT), 3).conv1.weight)
-    assert create_model("cifar-18pct")(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
-    with pytest.raises(UsageError, match=r"did you mean cifar-18pct\?"):
-        create_model("cifar-18")
-    with pytest.raises(UsageError, match="at least 1 class"):
-        create_model("paper", num_classes=0)
 
 
 def test_bfloat16_computes_in_bfloat16_and_keeps_weights_and_gradients():

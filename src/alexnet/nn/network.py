@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from alexnet import layers
 from alexnet.architectures import Architecture, Row
-from alexnet.catalogue import named
 from alexnet.nn.response_norm import ResponseNorm
 
 
@@ -164,20 +163,3 @@ def placed(network: Network, device: torch.device) -> Network:
 def arithmetic(device: torch.device, precision: str) -> torch.autocast:
     """Give the context in which layers compute in bfloat16, or as they are; weights stay float32 in both."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def create_model(name: str, num_classes: int | None = None, seed: int = 0) -> Network:
-    """Make a network by its name with fresh starting weights.
-
-    Args:
-        name: `paper`, `single`, `cifar-18pct` …; `alexnet.catalogue` has them all.
-        num_classes: Units of the last layer; the architecture's own number if not given.
-        seed: Of the starting weights.
-
-    Raises:
-        UsageError: If no network has this name.
-    """
-    architecture = named(name)
-    if num_classes is not None:
-        architecture = architecture.with_classes(num_classes)
-    return initialise(Network(architecture), seed)

@@ -3,25 +3,23 @@
 import hashlib
 import io
 import os
-import pickle  # only as `_BatchUnpickler`, and only on bytes whose digest is the official one
 import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import numpy as np
 
 from alexnet.data.sources import Example
-from alexnet.durable import atomic_file
-from alexnet.errors import AlexNetError, DataError, UsageError
+from alexnet.download import fetch
+from alexnet.errors import DataError, UsageError
+from alexnet.unpickling import unpickle
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 FOLDER, ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
 URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
 ARCHIVE_BYTES, ARCHIVE_SHA256 = 170_498_071, "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
-TIMEOUT_SECONDS = 30
 BATCH_IMAGES = 10_000
 # The official files, in the order of the data set: split, bytes, md5 (the digest that the authors publish).
 BATCHES = {
@@ -32,21 +30,6 @@ BATCHES = {
     "data_batch_5": ("train", 31_035_623, "482c414d41f54cd18b22e5b47cb7c3cb"),
     "test_batch": ("test", 31_035_526, "40351d587109b95175f43aff81a1287e"),
 }
-GLOBALS = {
-    ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-    ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-}
-
-
-class _BatchUnpickler(pickle.Unpickler):
-    """Builds arrays, lists and strings; any other name in a pickle is refused, so that nothing of it can run."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in GLOBALS:
-            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a batch")
-        return GLOBALS[module, name]
 
 
 class Cifar10:
@@ -107,36 +90,9 @@ def _find(path: Path, download: bool) -> Path:
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is neither a folder nor a .tar.gz: give {FOLDER} or {ARCHIVE}")
     if download or path.name == ARCHIVE:
-        _download(archive)
+        fetch(URL, archive, ARCHIVE_SHA256, ARCHIVE_BYTES)
         return archive
     raise UsageError(f"no CIFAR-10 in {path}: give {FOLDER} or {ARCHIVE}, or let it be downloaded (--download)")
-
-
-def _download(archive: Path) -> None:
-    """Fetch the archive; it gets its name only when its size and SHA-256 are right."""
-    instead = f"fetch it by other means and put it at {archive}"
-    try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        response = urlopen(URL, timeout=TIMEOUT_SECONDS)
-    except OSError as error:
-        raise AlexNetError(f"cannot download {URL} ({getattr(error, 'reason', error)}): {instead}") from error
-    digest, received = hashlib.sha256(), 0
-    with response, atomic_file(archive) as stream:
-        while received <= ARCHIVE_BYTES:
-            try:
-                piece = response.read(1 << 20)
-            except OSError as error:
-                raise AlexNetError(f"{URL} broke off after {received:,} bytes ({error}): {instead}") from error
-            if not piece:
-                break
-            received += len(piece)
-            digest.update(piece)
-            stream.write(piece)
-        if received != ARCHIVE_BYTES or digest.hexdigest() != ARCHIVE_SHA256:
-            raise DataError(
-                f"{URL} gave another file: expected {ARCHIVE_BYTES:,} bytes with sha256 {ARCHIVE_SHA256}, "
-                f"found {received:,} with {digest.hexdigest()}; nothing was kept, {instead}"
-            )
 
 
 def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -181,6 +137,6 @@ def _read_batch(name: str, data: bytes) -> dict[bytes, Any]:
             f"found {len(data):,} with {found}; fetch {URL} again"
         )
     try:
-        return dict(_BatchUnpickler(io.BytesIO(data), encoding="bytes").load())
+        return dict(unpickle(io.BytesIO(data), "a batch"))
     except Exception as error:  # a pickle can raise anything
         raise DataError(f"{name} cannot be read ({type(error).__name__}: {error})") from error

@@ -1,0 +1,67 @@
+"""`.pth`: a state dict as torch.save writes it, under torchvision's names or ours; nothing in it can run."""
+
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor
+
+from alexnet.errors import DataError
+from alexnet.weights.content import Found, by_our_names
+
+# Where training programs put the network among other things.
+_PLACES = ("state_dict", "model")
+# What torch.load answers runs over many lines; this is what matters to the user.
+_FORBIDDEN = re.compile(r"GLOBAL (\S+) was not an allowed global")
+
+
+def read(path: Path) -> Found:
+    """Read a state dict.
+
+    Raises:
+        DataError: If it is torn, needs code to be read, or is of another network.
+    """
+    size = path.stat().st_size
+    _refuse_bomb(path, size)
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a pickle can raise anything
+        if forbidden := _FORBIDDEN.search(str(error)):
+            raise DataError(
+                f"{path} holds more than weights: it would call {forbidden[1]}, which could run anything; "
+                "save the state dict alone, torch.save(model.state_dict(), file)"
+            ) from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        raise DataError(f"{path} is torn, or no file of torch.save ({reason}): fetch or save it again") from error
+    tensors = _state_dict(held, path)
+    claimed = sum(value.numel() * value.element_size() for value in tensors.values() if isinstance(value, Tensor))
+    if claimed > size:
+        raise DataError(f"{path} claims {claimed:,} bytes of weights, but has {size:,}: it is not what it claims")
+    return by_our_names(tensors, path)
+
+
+def _refuse_bomb(path: Path, size: int) -> None:
+    """Refuse an archive that grows when it is unpacked; torch.save compresses nothing."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > size for member in members):
+            raise DataError(f"{path} is compressed, which torch.save never does: save it again")
+
+
+def _state_dict(held: object, path: Path) -> Mapping[str, Any]:
+    """Find the tensors in what the file holds."""
+    for place in _PLACES:
+        if isinstance(held, Mapping) and isinstance(held.get(place), Mapping):
+            held = held[place]
+    if not isinstance(held, Mapping) or not all(isinstance(name, str) for name in held):
+        raise DataError(f"{path} holds no state dict: save one, torch.save(model.state_dict(), file)")
+    return held
+
+
+def write(stream: IO[bytes], tensors: Mapping[str, Tensor]) -> None:
+    """Write a state dict."""
+    torch.save(dict(tensors), stream)

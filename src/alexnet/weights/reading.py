@@ -1,0 +1,89 @@
+"""Read weights from wherever they are, in whatever form: the function `read`."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from alexnet.durable import file_digest
+from alexnet.errors import DataError, UsageError
+from alexnet.weights import caffemodel, npy, npz, pth, safetensors
+from alexnet.weights.content import Found, Weights
+from alexnet.weights.places import CONFIG, MODEL, local
+from alexnet.weights.pretrained import read_folder
+
+_READERS: dict[str, Callable[[Path], Found]] = {
+    ".pth": pth.read,
+    ".pt": pth.read,
+    ".npz": npz.read,
+    ".npy": npy.read,
+    ".caffemodel": caffemodel.read,
+    ".safetensors": safetensors.read,
+}
+
+
+def read(source: str | Path) -> Weights:
+    """Read pretrained weights; nothing in a file can run.
+
+    Args:
+        source: `torchvision` (fetched once, 244 MB); `https://…#sha256=…`; `hub:OWNER/NAME`; the folder of a run, of
+            which its best network is taken; a pretrained folder; or a file: `.pth` with torchvision's names or ours,
+            `.npz`, `.caffemodel` or `.npy` of Caffe's AlexNet or CaffeNet, `.safetensors` of ours or plain.
+
+    Raises:
+        UsageError: If there is no such thing, or it is none of these.
+        DataError: If it is torn, hostile, or of another network.
+        AlexNetError: If it cannot be fetched.
+    """
+    path = local(source)
+    if path.is_dir() and (path / CONFIG).is_file():
+        held, digest = read_folder(path), file_digest(path / MODEL)
+        found = Found(held.tensors, held.architecture, held.architecture.input, held.classes, held.statistics)
+    else:
+        path = _best_of_run(path) if path.is_dir() else path
+        try:
+            found, digest = _reader(path)(path), file_digest(path)
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror or error}): restore it") from error
+    return Weights(source=str(source), digest=digest, **vars(found))
+
+
+def _best_of_run(folder: Path) -> Path:
+    """Find the best network of a run, or the newest before there is a best."""
+    if not (folder / "architecture.json").is_file():
+        raise UsageError(
+            f"{folder} is neither a run nor a pretrained folder (no architecture.json, no {CONFIG} in it): give one, "
+            "or a file"
+        )
+    best, latest = folder / "best.safetensors", folder / "latest.json"
+    if best.is_file():
+        return best
+    try:
+        return folder / str(json.loads(latest.read_bytes())["checkpoint"])
+    except FileNotFoundError as error:
+        raise DataError(f"{folder} has no checkpoint yet: go on with `alexnet resume {folder}`") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{latest} cannot be read ({error}): restore it, or train again") from error
+
+
+def _reader(path: Path) -> Callable[[Path], Found]:
+    """Tell the form of a file by its first bytes, or by its ending where they do not tell."""
+    size = path.stat().st_size
+    with open(path, "rb") as stream:
+        start = stream.read(9)
+    if start.startswith(b"\x93NUMPY"):
+        return npy.read
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            arrays = all(name.endswith(".npy") for name in archive.namelist())
+        return npz.read if arrays else pth.read
+    # The old form of torch.save is a pickle; whatever it is called, that reader runs nothing of it.
+    if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return pth.read
+    if start[8:] == b"{" and int.from_bytes(start[:8], "little") < size:
+        return safetensors.read
+    if not size:
+        raise DataError(f"{path} is empty: fetch or save it again")
+    if path.suffix.lower() not in _READERS:
+        raise UsageError(f"{path} is none of the files that are read here: give one of {' '.join(_READERS)}")
+    return _READERS[path.suffix.lower()]
