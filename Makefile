@@ -1,6 +1,8 @@
 # Every target does its own set-up in .venv, once; it needs python3 (3.11 or newer) with pip, nothing else.
 PYTHON ?= python3
 TORCH := 2.13.0
+# The one that was made for this torch.
+TORCHVISION := 0.28.0
 PIP := .venv/bin/pip --disable-pip-version-check
 INSTALL := $(PIP) install -q -c constraints.txt
 
@@ -17,7 +19,7 @@ else
 TORCH_CPU = true
 endif
 
-.PHONY: demo test test-all check help-texts lock clean
+.PHONY: demo test test-all check help-texts faithfulness lock clean
 
 demo: .venv/ready
 	.venv/bin/alexnet demo
@@ -25,7 +27,7 @@ demo: .venv/ready
 test: .venv/ready-dev
 	.venv/bin/pytest -q
 
-test-all: .venv/ready-dev
+test-all: .venv/ready-dev .venv/ready-torchvision
 	.venv/bin/pytest -q -m ''
 
 check: .venv/ready-dev
@@ -37,6 +39,10 @@ check: .venv/ready-dev
 # Write the help texts that tests/test_project.py compares; read the difference before committing it.
 help-texts: .venv/ready-dev
 	.venv/bin/python tests/test_project.py
+
+# Write the tables of docs/faithfulness.md that tests/test_faithfulness.py compares with the tags in the code.
+faithfulness: .venv/ready-dev
+	.venv/bin/python tests/test_faithfulness.py
 
 # One universal lock for every platform; pip reads it as constraints, so that it installs nothing by itself.
 lock: .venv/ready
@@ -59,4 +65,14 @@ clean:
 .venv/ready-dev: .venv/ready
 	@echo 'Adding the development tools to .venv (once)'
 	@$(INSTALL) -e '.[dev]'
+	@touch $@
+
+# torchvision is no dependency, but tests compare with it. In a venv of its own, which borrows all else from .venv, it
+# can neither bring another torch nor be imported by mistake.
+SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+.venv/ready-torchvision: .venv/ready
+	@echo 'Adding torchvision in .venv/torchvision (once)'
+	@.venv/bin/python -m venv --clear --without-pip .venv/torchvision
+	@.venv/bin/python $(SITE) > "$$(.venv/torchvision/bin/python $(SITE))/borrowed.pth"
+	@$(PIP) --python .venv/torchvision/bin/python install -q --no-deps 'torchvision==$(TORCHVISION)'
 	@touch $@

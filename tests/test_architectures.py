@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from alexnet.architectures import Architecture, Start, memory
+from alexnet.architectures import RAW_INPUTS, Architecture, Start, memory
 from alexnet.catalogue import ARCHITECTURES, AUTHORS_2012, CIFAR_18PCT, PAPER, SINGLE
 from alexnet.errors import DataError, UsageError
 from alexnet.layers import Activation, Convolution, FullyConnected, Pool, ResponseNorm
@@ -133,6 +133,42 @@ def test_starts_that_fit_normalised_input_are_let_through():
     wide = (replace(PAPER.start[0], deviation=0.05), *PAPER.start[1:])
     for start in (he, uniform, wide):
         assert replace(PAPER, start=start, input="deviation").input == "deviation"
+
+
+@pytest.mark.parametrize("architecture", [PAPER, AUTHORS_2012, SINGLE], ids=lambda architecture: architecture.name)
+def test_a_gaussian_for_raw_pixels_takes_raw_pixels_whatever_their_mean(architecture):
+    assert RAW_INPUTS == ("raw", "raw-2012", "raw-imagenet")
+    for convention in RAW_INPUTS:
+        assert replace(architecture, input=convention).input == convention
+
+
+def test_authors_2012_takes_the_middle_of_the_mean_image_away():
+    assert (AUTHORS_2012.input, PAPER.input) == ("raw-2012", "raw")
+    assert AUTHORS_2012.to_json()["input"] == "raw-2012"
+    assert AUTHORS_2012.with_he_start().input == "deviation"
+    assert vary(AUTHORS_2012, "input=raw").input == "raw"
+
+
+@pytest.mark.parametrize("convention", ["deviation", "imagenet"])
+def test_a_dead_start_is_let_through_where_it_is_allowed(convention):
+    with pytest.raises(UsageError, match="such a network stays at ln"):
+        replace(PAPER, input=convention)
+    dead = replace(PAPER, input=convention, dead_start_allowed=True)
+    assert (dead.input, dead.start, dead.layers) == (convention, PAPER.start, PAPER.layers)
+    data = json.loads(json.dumps(dead.to_json()))
+    assert data["dead_start_allowed"] is True
+    assert Architecture.from_json(data) == dead
+    with pytest.raises(DataError, match="such a network stays at ln"):
+        Architecture.from_json({**data, "dead_start_allowed": False})
+    assert dead.with_classes(10).dead_start_allowed
+
+
+def test_a_description_from_before_dead_starts_could_be_allowed_is_read():
+    data = json.loads(json.dumps(PAPER.to_json()))
+    del data["dead_start_allowed"]
+    assert Architecture.from_json(data) == PAPER
+    with pytest.raises(DataError, match="such a network stays at ln"):
+        Architecture.from_json({**data, "input": "deviation"})
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from alexnet.catalogue import (
     ARCHITECTURES,
     AUTHORS_2012,
     CAFFE,
+    CAFFENET,
     CIFAR_11PCT,
     CIFAR_13PCT,
     CIFAR_18PCT,
@@ -32,6 +33,7 @@ PARAMETERS = {
     "half": 59_798_312,
     "conv6": 61_555_304,
     "caffe": 60_965_224,
+    "caffenet": 60_965_224,
     "torchvision": 61_100_840,
     # 2,432 + 25,632 + 51,264 + 10,250
     "cifar-18pct": 89_578,
@@ -49,6 +51,7 @@ SIDES = {
     "half": EIGHT_LAYERS,
     "conv6": f"{EIGHT_LAYERS}, conv6 6",
     "caffe": EIGHT_LAYERS,
+    "caffenet": EIGHT_LAYERS,
     "torchvision": f"{EIGHT_LAYERS}, adaptive5 6",
     "cifar-18pct": "conv1 32, pool1 16, conv2 16, pool2 8, conv3 8, pool3 4",
     "cifar-13pct": "conv1 24, pool1 12, conv2 12, pool2 6, local3 6, local4 6",
@@ -66,6 +69,7 @@ STARTS = {
     "conv6": f"{PRINTED}, conv6 256 .01 1, fc7 4096 .01 1, fc8 4096 .01 1, fc9 1000 .01 0",
     "caffe": "conv1 96 .01 0, conv2 256 .01 .1, conv3 384 .01 0, conv4 384 .01 .1, conv5 256 .01 .1, "
     "fc6 4096 .005 .1, fc7 4096 .005 .1, fc8 1000 .01 0",
+    "caffenet": f"{PRINTED}, fc6 4096 .005 1, fc7 4096 .005 1, fc8 1000 .01 0",
     "torchvision": "conv1 64 uniform, conv2 192 uniform, conv3 384 uniform, conv4 256 uniform, conv5 256 uniform, "
     "fc6 4096 uniform, fc7 4096 uniform, fc8 1000 uniform",
     "cifar-18pct": "conv1 32 .0001 0, conv2 32 .01 0, conv3 64 .01 0, fc10 10 .01 0",
@@ -144,8 +148,10 @@ def test_every_network_has_its_kernels_and_starts(architecture):
 
 
 def test_every_network_takes_the_input_that_its_start_is_made_for(architecture):
-    assert architecture.input == ("imagenet" if architecture.name == "torchvision" else "raw")
-    sides = {"single": 227, "caffe": 227, "cifar-18pct": 32, "cifar-13pct": 24, "cifar-11pct": 24}
+    inputs = {"torchvision": "imagenet", "authors-2012": "raw-2012"}
+    assert architecture.input == inputs.get(architecture.name, "raw")
+    assert not architecture.dead_start_allowed
+    sides = {"single": 227, "caffe": 227, "caffenet": 227, "cifar-18pct": 32, "cifar-13pct": 24, "cifar-11pct": 24}
     assert architecture.input_side == sides.get(architecture.name, 224)
 
 
@@ -275,6 +281,16 @@ def test_caffe_has_the_order_and_constants_of_its_prototxt():
     assert {pool.round_up for pool in of(CAFFE, Pool)} == {True}
     assert {layer.kind for layer in of(CAFFE, Dropout)} == {"inverted"}
     assert CAFFE.macs == 724_406_816
+
+
+def test_caffenet_is_caffe_with_its_norms_behind_its_pools():
+    assert names(CAFFENET) == (
+        "conv1 relu1 pool1 norm1 conv2 relu2 pool2 norm2 conv3 relu3 conv4 relu4 conv5 relu5 pool5 "
+        "fc6 relu6 dropout6 fc7 relu7 dropout7 fc8"
+    )
+    assert set(CAFFENET.layers) == set(CAFFE.layers)
+    assert [row.output for row in weighted(CAFFENET)] == [row.output for row in weighted(CAFFE)]
+    assert CAFFENET.macs == 724_406_816
 
 
 def test_torchvision_has_no_response_norm_and_drops_before_fc6_and_fc7():

@@ -65,6 +65,7 @@ def _norms_behind_pools(layers: Layers) -> Layers:
 
 KERNELS = (96, 256, 384, 384, 256)
 PRINTED_NORM = ResponseNorm("norm")
+NORM_2012 = ResponseNorm("norm", divide_alpha=True, towers=2)
 
 # Paper (§5): N(0, 0.01) in every layer; biases 1 in conv2, conv4, conv5 and the hidden fully connected layers, 0
 # elsewhere.
@@ -115,7 +116,6 @@ CONV6 = Architecture(
 # Differs from the paper: norm1 stands before the ReLU, which stands behind the pool; response norms keep to their tower
 # and divide α; cnorm2, of which §3.3 says nothing, normalises within each map, with k = 1; N(0, 0.03) in conv3, conv4
 # and conv5; the middle of the mean image is taken away, wherever the crop lies.
-NORM_2012 = ResponseNorm("norm", divide_alpha=True, towers=2)
 AUTHORS_2012 = Architecture(
     "authors-2012",
     (

@@ -161,7 +161,7 @@ class ResponseNorm(_Free):
         size: n, the width of the window; odd.
         alpha: α. beta: β. k: k.
         divide_alpha: Whether α is divided by the number of values in the window (n, or n² for `map`).
-            Paper (§3.3): it is not. The 2012 source, Caffe and PyTorch divide.
+            Paper (§3.3): α is not divided. The 2012 source, Caffe and PyTorch divide it.
         towers: The window never crosses from one of so many towers to the next; 1 is the whole layer.
     """
 

@@ -14,6 +14,7 @@ from alexnet.catalogue import (
     ARCHITECTURES,
     AUTHORS_2012,
     CAFFE,
+    CAFFENET,
     CIFAR_11PCT,
     CIFAR_13PCT,
     CIFAR_18PCT,
@@ -175,6 +176,25 @@ def caffe_by_numpy(x, p):
     return out
 
 
+def caffenet_by_numpy(x, p):
+    """BVLC's reference CaffeNet at test time: it pools before it normalises."""
+    out = {}
+    out["conv1"] = convolve(x, *p("conv1"), stride=4)
+    out["pool1"] = pool(relu(out["conv1"]), round_up=True)
+    out["norm1"] = norm_over_maps(out["pool1"], k=1.0, alpha=1e-4 / 5)
+    out["conv2"] = convolve(out["norm1"], *p("conv2"), before=2, after=2, towers=2)
+    out["pool2"] = pool(relu(out["conv2"]), round_up=True)
+    out["norm2"] = norm_over_maps(out["pool2"], k=1.0, alpha=1e-4 / 5)
+    out["conv3"] = convolve(out["norm2"], *p("conv3"), before=1, after=1)
+    out["conv4"] = convolve(relu(out["conv3"]), *p("conv4"), before=1, after=1, towers=2)
+    out["conv5"] = convolve(relu(out["conv4"]), *p("conv5"), before=1, after=1, towers=2)
+    out["pool5"] = pool(relu(out["conv5"]), round_up=True)
+    out["fc6"] = multiply(out["pool5"], *p("fc6"))
+    out["fc7"] = multiply(relu(out["fc6"]), *p("fc7"))
+    out["fc8"] = multiply(relu(out["fc7"]), *p("fc8"))
+    return out
+
+
 def cifar_11pct_by_numpy(x, p):
     """layers-conv-local-11pct.cfg of cuda-convnet."""
     out = {}
@@ -255,6 +275,11 @@ def test_authors_2012_in_its_full_width_equals_numpy():
 @pytest.mark.parametrize("side", [99, 100])
 def test_caffe_equals_numpy_layer_by_layer(side):
     compare(lively(vary(small(CAFFE), f"side={side}")), caffe_by_numpy)
+
+
+@pytest.mark.parametrize("side", [99, 100])
+def test_caffenet_equals_numpy_layer_by_layer(side):
+    compare(lively(vary(small(CAFFENET), f"side={side}")), caffenet_by_numpy)
 
 
 def test_cifar_18pct_equals_numpy_layer_by_layer():
@@ -497,7 +522,9 @@ def test_starting_weights_are_those_of_the_printed_table():
         assert (layer.bias == bias).all(), name
 
 
-@pytest.mark.parametrize("architecture", [AUTHORS_2012, CAFFE, HALF, CONV6, CIFAR_13PCT], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "architecture", [AUTHORS_2012, CAFFE, CAFFENET, HALF, CONV6, CIFAR_13PCT], ids=lambda one: one.name
+)
 def test_every_gaussian_start_is_drawn_as_its_table_says(architecture):
     reduced = architecture if architecture is CIFAR_13PCT else vary(small(architecture), "side=67")
     network = initialise(Network(reduced))
