@@ -70,6 +70,7 @@ _CAFFE: Changes = {
     "schedule": ("steps", "every 100,000 updates, which are 20 epochs of ImageNet"),
     "lr_steps": ((20, 40, 60, 80), "of 450,000 updates"),
     "colour_noise": (0.0, "no relighting"),
+    "shuffle": (False, "the database is shuffled once, when it is made"),
 }
 
 # torchvision's references/classification/README.md.

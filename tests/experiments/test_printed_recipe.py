@@ -30,8 +30,11 @@ def test_losses_are_kept_and_those_that_diverge_are_told(
 ):
     on_drawn_pictures(printed_recipe)
     small = {
-        "paper": (tiny_network, tiny_recipe),
-        "paper, PyTorch's dropout": (tiny_network, tiny_recipe.with_changes(lr=100, optimizer="sgd", warmup_epochs=0)),
+        "paper": (tiny_network, tiny_recipe.with_changes(epochs=4)),
+        "paper, PyTorch's dropout": (
+            tiny_network,
+            tiny_recipe.with_changes(lr=100, momentum=0.99, warmup_epochs=0, schedule="constant", epochs=9),
+        ),
     }
     monkeypatch.setattr(printed_recipe, "trainings", lambda: small)
     reproduce(tmp_path, tmp_path / "work", tmp_path, quick=True)

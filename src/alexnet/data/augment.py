@@ -23,7 +23,7 @@ from alexnet.recipe import Recipe
 # Mean and standard deviation that torchvision's networks expect, on the 0–1 scale, RGB.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-# Mean colour of ImageNet in grey levels, RGB, that Caffe's published weights were trained with.
+# Mean colour, in grey levels, RGB, of the mean image that Caffe's published weights were trained with.
 IMAGENET_COLOUR = (122.67891434, 116.66876762, 104.00698793)
 
 

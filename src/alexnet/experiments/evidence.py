@@ -108,7 +108,14 @@ def finished_run(
 
 
 def keep(
-    folder: Path, name: str, command: str, minutes: float, rows: Sequence[Row], verdict: str, runs: dict[str, Run]
+    folder: Path,
+    name: str,
+    command: str,
+    minutes: float,
+    rows: Sequence[Row],
+    verdict: str,
+    runs: dict[str, Run],
+    files: Sequence[str] = ("recipe.json", "architecture.json", "log.jsonl"),
 ) -> None:
     """Write `result.json`, and beside it recipe, architecture and log of each run.
 
@@ -120,13 +127,14 @@ def keep(
         rows: The figures.
         verdict: What they say, in a sentence.
         runs: By label and seed, as `ours-0`.
+        files: Of each run that are kept; a run that diverged may lack some.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for label, run in runs.items():
         kept = folder / "runs" / label
         kept.mkdir(parents=True, exist_ok=True)
-        for file in ("recipe.json", "architecture.json", "log.jsonl", "updates.jsonl"):
-            if (run.path / file).is_file():  # a run that diverged may have no finished epoch
+        for file in files:
+            if (run.path / file).is_file():
                 shutil.copyfile(run.path / file, kept / file)
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     facts = {

@@ -9,19 +9,22 @@ pictures, so the network that the weights come from may have seen them.
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from alexnet.catalogue import TORCHVISION
 from alexnet.data.preparation import prepare
-from alexnet.evaluation import evaluate
+from alexnet.evaluation import Evaluation, evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table
 from alexnet.layers import Convolution
 from alexnet.recipes import FINE_TUNE
 from alexnet.report import draw_confusion, draw_curves
+from alexnet.run import Run
 from alexnet.weights import Weights, read
 
 SEEDS = (0, 1, 2)
 FOLDER, FEATURES = "stanford-dogs-originals/Images", "torchvision_alexnet_features.npz"
 # 652, 107 and 253 of 1,012, the write-up's 652 for training.
-SHARES = {"val_share": 0.1057, "test_share": 0.25}
+VAL_SHARE, TEST_SHARE = 0.1057, 0.25
 VIEWS = {1: "centre", 2: "centre and mirror", 10: "ten crops"}
 
 
@@ -44,23 +47,22 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     """
     weights = convolutions(data)
     limit = {"train": 200, "val": 40, "test": 80} if quick else {}
-    store = prepare("folder", data / FOLDER, work / "store", limit=limit, **SHARES)
+    store = prepare("folder", data / FOLDER, work / "store", limit=limit, val_share=VAL_SHARE, test_share=TEST_SHARE)
     test, seeds = store.splits["test"], SEEDS[:1] if quick else SEEDS
-    runs, measured, minutes = {}, {crops: [] for crops in VIEWS}, 0.0
+    runs: dict[str, Run] = {}
+    measured: dict[int, list[Evaluation]] = {crops: [] for crops in VIEWS}
+    minutes = 0.0
     for seed in seeds:
         recipe = FINE_TUNE.with_changes(seed=seed, **({"epochs": 2} if quick else {}))
         run = runs[f"fine-tune-{seed}"] = finished_run(store, TORCHVISION, recipe, work / f"fine-tune-{seed}", weights)
         trained = run.trained()
         for crops, found in measured.items():
             found.append(evaluate([trained], test, crops))
-        minutes += (
-            sum(row["seconds"] for row in run.log()) + sum(found[-1].seconds for found in measured.values())
-        ) / 60
-    note = "ImageNet's own pictures"
+        seconds = [row["seconds"] for row in run.log()] + [found[-1].seconds for found in measured.values()]
+        minutes += sum(seconds) / 60
+    what, note = f"{len(test)} test photographs", "ImageNet's own pictures"
     rows = [
-        Row(
-            f"{len(test)} test photographs, {VIEWS[crops]}", "top1", None, tuple(one.top1 for one in found), seeds, note
-        )
+        Row(f"{what}, {VIEWS[crops]}", "top1", None, tuple(one.top1 for one in found), seeds, note)
         for crops, found in measured.items()
     ]
     largest = measured[1][0].confusion.sum(1).max() / len(test)
@@ -69,6 +71,6 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     folder = results / "fine-tune-dogs"
     keep(folder, "fine-tune-dogs", "alexnet reproduce fine-tune-dogs", minutes, rows, verdict, runs)
     draw_curves([run.path for run in runs.values()], folder / "curves.png")
-    draw_confusion(sum(one.confusion for one in measured[1]), store.classes, folder / "confusion.png")
+    draw_confusion(np.sum([one.confusion for one in measured[1]], axis=0), store.classes, folder / "confusion.png")
     print(table(rows))
     print(f"{verdict}\nevidence: {folder}")
