@@ -58,7 +58,7 @@ class Architecture:
         input_side: Side of the square RGB input, in pixels.
         input: What the pictures become before conv1. `raw`: 0–255 minus the mean image, as in the paper; `raw-2012`:
             minus the middle of the mean image, wherever the crop lies, as in the 2012 source; `raw-imagenet`: minus
-            ImageNet's mean colour, for Caffe's published weights (their own mean image was of ImageNet too); `deviation`: as `raw`, divided by the training
+            ImageNet's mean colour, for Caffe's published weights; `deviation`: as `raw`, divided by the training
             pictures' standard deviation; `imagenet`: (x / 255 − mean) / deviation of ImageNet, as torchvision has it.
         dead_start_allowed: Lets a Gaussian meant for raw pixels meet pixels of unit variance, for an experiment that
             shows what comes of it.

@@ -29,12 +29,13 @@ def test_losses_are_kept_and_those_that_diverge_are_told(
     on_drawn_pictures, monkeypatch, tmp_path, tiny_network, tiny_recipe, capsys
 ):
     on_drawn_pictures(printed_recipe)
+    # A decay that multiplies weights by a million an update.
+    diverging = tiny_recipe.with_changes(
+        lr=100, weight_decay=10, layer_lr={"conv1-fc8": 1000}, schedule="constant", warmup_epochs=0, epochs=9
+    )
     small = {
         "paper": (tiny_network, tiny_recipe.with_changes(epochs=4)),
-        "paper, PyTorch's dropout": (
-            tiny_network,
-            tiny_recipe.with_changes(lr=100, momentum=0.99, warmup_epochs=0, schedule="constant", epochs=9),
-        ),
+        "paper, PyTorch's dropout": (tiny_network, diverging),
     }
     monkeypatch.setattr(printed_recipe, "trainings", lambda: small)
     reproduce(tmp_path, tmp_path / "work", tmp_path, quick=True)
