@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet import __version__
-from alexnet.cli import learning, stores, telling, using
+from alexnet.cli import evaluating, learning, stores, telling, using
 from alexnet.cli.options import Options, add_device
 from alexnet.errors import AlexNetError
 from alexnet.flags import Parser
@@ -82,10 +82,11 @@ def parser() -> Parser:
     resume = verb("resume", learning.run_resume, "go on with a run that was stopped")
     resume.add_argument("run", type=Path, metavar="RUN")
     add_device(resume)
-    using.add_evaluate(verb("evaluate", using.run_evaluate, "measure one run, or several averaged"))
+    evaluating.add_evaluate(verb("evaluate", evaluating.run_evaluate, "measure one run, or several averaged"))
     using.add_predict(verb("predict", using.run_predict, "name what pictures show"))
     filters = verb("filters", using.run_filters, "draw what conv1 of a run learned")
     filters.add_argument("run", type=Path, metavar="RUN")
+    using.add_export(verb("export", using.run_export, "write a run's weights, or a folder for from_pretrained"))
     telling.add_info(verb("info", telling.run_info, "a network's layers, or a recipe's numbers"))
     telling.add_reproduce(
         verb("reproduce", telling.run_reproduce, "rerun the claims and write-ups; without a name, list them")
