@@ -119,10 +119,7 @@ def test_a_folder_is_written_that_every_verb_takes(command, photo_run, photos, t
     file = photos / "test" / "cats" / "0.jpg"
     assert command("predict", "mine", file).out == command("predict", photo_run, file).out
     best = max(row["val_top1"] for row in Run(photo_run).log())
-    assert (
-        f"{best:.1%}" in (tmp_path / "mine" / "README.md").read_text()
-        or f"{best:.3f}" in (tmp_path / "mine" / "README.md").read_text()
-    )
+    assert f"{best:.4f}" in (tmp_path / "mine" / "README.md").read_text()
 
 
 def test_what_cannot_be_exported_is_refused(command, tiny_run, tmp_path):
