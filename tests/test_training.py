@@ -24,6 +24,7 @@ from alexnet.recipes import FAST
 from alexnet.run import Checkpoint, Run, Trained
 from alexnet.training import resume, train
 from alexnet.variations import vary
+from alexnet.weights import Weights
 
 CPU = torch.device("cpu")
 TIMES = ("images_per_second", "seconds")
@@ -109,6 +110,88 @@ def test_frozen_layers_do_not_move_and_those_frozen_late_stop_then(start, tiny_n
     kept = Checkpoint.read(late.latest()).part("network")
     assert torch.equal(kept["fc7.weight"], middle["fc7.weight"])
     assert not torch.equal(kept["fc8.weight"], middle["fc8.weight"])
+
+
+# Pretrained weights.
+
+
+def pretrained(network, **changes):
+    """Weights whose every number is 0.25, without those of fc7 and fc8."""
+    tensors = {name: torch.full_like(tensor, 0.25) for name, tensor in Network(network).state_dict().items()}
+    tensors = {name: tensor for name, tensor in tensors.items() if name[:3] not in ("fc7", "fc8")}
+    facts = {"source": "quarters", "digest": "0", "architecture": None, "input": "imagenet", "classes": None}
+    return Weights(tensors=tensors, **facts | {"statistics": None} | changes)
+
+
+@pytest.fixture
+def begin(tmp_path, tiny_store, tiny_network, tiny_recipe):
+    """Train the tiny network by the tiny recipe with some changes, from weights."""
+
+    def begun(weights, name="run", **changes):
+        recipe = tiny_recipe.with_changes(**{"start": "architecture", **changes})
+        return train(tiny_store, tiny_network, recipe, tmp_path / name, weights=weights)
+
+    return begun
+
+
+def test_training_begins_with_the_weights_and_sees_the_pixels_that_they_expect(
+    begin, tiny_network, tiny_recipe, capsys
+):
+    run = begin(pretrained(tiny_network), lr=0.0)  # a rate of 0 leaves everything where it began
+    end, fresh = Checkpoint.read(run.latest()).part("network"), initialise(Network(tiny_network)).state_dict()
+    for name, tensor in end.items():
+        wanted = fresh[name] if name[:3] in ("fc7", "fc8") else torch.full_like(tensor, 0.25)
+        assert torch.equal(tensor, wanted), name
+    assert run.architecture.input == "imagenet" == Run(run.path).trained().view.convention
+    assert json.loads((run.path / "weights.json").read_text()) == {"source": "quarters", "digest": "0"}
+    assert "note: quarters has no fc7 or fc8: they start anew" in capsys.readouterr().err
+
+
+def test_weights_keep_their_pixels_when_the_new_layers_start_as_he_has_it(begin, tiny_network):
+    run = begin(pretrained(tiny_network), lr=0.0, start="he")
+    assert run.architecture.input == "imagenet"
+    assert {row.weights for row in run.architecture.start} == {"he"}
+    assert begin(pretrained(tiny_network, input=None), "other", start="he").architecture.input == "deviation"
+
+
+def test_weights_of_another_network_are_refused_before_a_run_is_made(begin, tiny_network, tmp_path):
+    wrong = pretrained(tiny_network)
+    wrong.tensors["conv1.weight"] = torch.zeros(3, 3)
+    with pytest.raises(DataError, match=r"quarters is not of tiny: 1 of \d+ weights differ, the first is conv1.weight"):
+        begin(wrong)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_trained_further_begins_where_the_other_ended(begin, tiny_run, tiny_network):
+    best = Checkpoint.read(tiny_run / "best.safetensors").part("network")
+    run = begin(tiny_run, lr=0.0)
+    end = Checkpoint.read(run.latest()).part("network")
+    assert all(torch.equal(end[name], best[name]) for name in best)
+    assert run.architecture.input == Run(tiny_run).architecture.input
+
+
+def test_a_run_from_weights_goes_on_without_them_and_before_its_first_checkpoint_reads_them_again(
+    begin, tiny_run, tmp_path, stop_at_check, monkeypatch
+):
+    source = tmp_path / "source"
+    shutil.copytree(tiny_run, source)
+    whole = begin(source, "whole")
+    stop_at_check(2)
+    with pytest.raises(Interrupted):
+        begin(source, "stopped")
+    monkeypatch.undo()
+    stopped = tmp_path / "stopped"
+    early = shutil.copytree(stopped, tmp_path / "early")
+    (early / "latest.json").unlink()  # as a run has it that was killed at once
+    shutil.rmtree(early / "checkpoints")
+    (early / "checkpoints").mkdir()
+    assert state(resume(early)) == state(whole)
+    (early / "latest.json").unlink()
+    (source / "best.safetensors").write_bytes((source / Run(source).latest()).read_bytes())
+    with pytest.raises(DataError, match=r"source holds other weights than .*early began with: put those back"):
+        resume(early)
+    shutil.rmtree(source)
+    assert state(resume(stopped)) == state(whole)
 
 
 def test_without_shuffling_every_epoch_has_the_order_of_the_first(start, monkeypatch):

@@ -13,25 +13,31 @@ from alexnet.recipe import Recipe
 
 Changes = dict[str, tuple[Any, str]]
 
-_FAST: Changes = {
-    "epochs": (10, "small sets are learned in minutes; the falling rate is planned for this many"),
+# What both recipes for small sets have.
+_SMALL: Changes = {
     "batch_size": (32, "four times the updates per picture: small sets give few updates"),
-    "optimizer": ("nesterov", "momentum that looks one step ahead, at the printed rate"),
+    "optimizer": ("nesterov", "momentum that looks one step ahead"),
     "schedule": ("linear", "needs no validation, and ends at 0 in a known time"),
-    "warmup_epochs": (0.5, "the first gradients are large: half an epoch from 0 keeps them from breaking the start"),
     "label_smoothing": (0.1, "keeps the scores from growing without end on few pictures"),
-    "start": ("he", "the printed start waits long on its plateau; this one learns at once"),
     "precision": ("bfloat16", "half the memory traffic; weights and sums stay float32"),
     "colour_noise": (0.0, "left out: the shift is for long trainings, and its gain in ten epochs was not measured"),
 }
 
+_FAST: Changes = {
+    **_SMALL,
+    "epochs": (10, "small sets are learned in minutes; the falling rate is planned for this many"),
+    "warmup_epochs": (0.5, "the first gradients are large: half an epoch from 0 keeps them from breaking the start"),
+    "start": ("he", "the printed start waits long on its plateau; this one learns at once"),
+}
+
+# New layers start as their network has it: He's start, which wants inputs of unit variance, begins at many times
+# ln(classes) on pretrained convolutions, and spoils them.
 _FINE_TUNE: Changes = {
-    **_FAST,
+    **_SMALL,
     "epochs": (20, "a few hundred pictures are learned in minutes"),
     "lr": (0.005, "half the printed rate: the convolutions are to be kept, not lost"),
     "layer_lr": ({"conv1-conv5": 0.1}, "pretrained convolutions move little, the new layers fully"),
-    "start": ("he", "for the layers that are new; the others have their weights, and their input, from the source"),
-    "warmup_epochs": (1.0, "until the new layers know something, their gradients would only disturb the others"),
+    "warmup_epochs": (1.0, "until the new layers know something, their gradients only disturb the others"),
     "crop": ("random-resized", "few pictures need more varied views"),
     "crop_scale_low": (0.35, "smaller parts of a photograph often show nothing of its class"),
 }

@@ -204,7 +204,7 @@ def resolve(architecture: Architecture, recipe: Recipe, store: Store, weights: W
     architecture = architecture.with_classes(len(store.classes))
     if recipe.start == "he":
         architecture = architecture.with_he_start(recipe.first_layer_gain)
-    if weights is None or weights.input is None:
+    if weights is None or weights.input in (None, architecture.input):
         return architecture
     # The first layer's start, which the input has to suit, is not used: its weights are there.
     return replace(architecture, input=weights.input, dead_start_allowed=True)

@@ -13,6 +13,7 @@ import pytest
 
 from alexnet.data.preparation import prepare
 from alexnet.experiments import demo
+from alexnet.recipes import load_recipe
 from alexnet.run import Checkpoint, Run
 
 QUICK = ["--arch", "cifar-18pct", "--vary", "side=24", "--epochs", "1", "--batch-size", "16"]
@@ -42,6 +43,28 @@ def test_what_is_asked_is_what_is_learned(command, tiny_store, tmp_path):
     assert {name: getattr(run.recipe, name) for name in wanted} == wanted
     assert run.architecture.name == "cifar-18pct side=24 response_norm=off activation=tanh"
     assert (run.architecture.classes, run.architecture.input) == (10, "deviation")
+
+
+def test_with_weights_network_and_recipe_are_theirs_unless_named(command, tiny_store):
+    assert command("train", tiny_store, *QUICK, "--run", "first").code == 0
+    rest = ["--epochs", "1", "--batch-size", "16", "--warmup-epochs", "0", "--precision", "float32"]
+    done = command("train", tiny_store, "--weights", "first", *rest, "--freeze", "conv1-conv2", "--layer-lr", "fc10=2")
+    assert done.code == 0
+    run = Run("runs/shapes-cifar-18pct")
+    assert run.architecture == Run("first").architecture
+    wanted = load_recipe("fine-tune").with_changes(
+        epochs=1, batch_size=16, warmup_epochs=0, precision="float32", freeze={"conv1-conv2": 0}, layer_lr={"fc10": 2}
+    )
+    assert run.recipe == wanted
+    before, after = (Checkpoint.read(path / "best.safetensors").part("network") for path in (Path("first"), run.path))
+    moved = [name for name in before if not before[name].equal(after[name])]
+    assert moved == ["conv3.bias", "conv3.weight", "fc10.bias", "fc10.weight"]
+    fast = command("train", tiny_store, "--weights", "first", *rest, "--recipe", "fast", "--run", "fast")
+    assert (fast.code, Run("fast").recipe.label_smoothing, Run("fast").recipe.lr) == (0, 0.1, 0.01)
+    refused = command("train", tiny_store, "--weights", "first", "--arch", "cifar-13pct", *rest, "--run", "third")
+    assert refused.code == 3
+    assert "first is not of cifar-13pct" in refused.err
+    assert not Path("third").exists()
 
 
 def test_a_run_without_a_name_gets_a_new_folder(command, tiny_store):
