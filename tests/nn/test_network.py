@@ -24,7 +24,6 @@ from alexnet.catalogue import (
     TORCHVISION,
     TORCHVISION_NAMES,
 )
-from alexnet.errors import UsageError
 from alexnet.nn.network import FullyConnected, MaskDropout, Network, Unshared, arithmetic, initialise
 from alexnet.variations import vary
 

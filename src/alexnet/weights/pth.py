@@ -15,7 +15,8 @@ from alexnet.weights.content import Found, by_our_names
 # Where training programs put the network among other things.
 _PLACES = ("state_dict", "model")
 # What torch.load answers runs over many lines; this is what matters to the user.
-_FORBIDDEN = re.compile(r"GLOBAL (\S+) was not an allowed global")
+_FORBIDDEN = re.compile(r"GLOBAL (\S{1,80})\S* (?:was not|whose module)")
+_REASON = re.compile(r"WeightsUnpickler error: (.{1,100})|^(.{1,100})")
 
 
 def read(path: Path) -> Found:
@@ -34,7 +35,8 @@ def read(path: Path) -> Found:
                 f"{path} holds more than weights: it would call {forbidden[1]}, which could run anything; "
                 "save the state dict alone, torch.save(model.state_dict(), file)"
             ) from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        found = _REASON.findall(str(error))
+        reason = "".join(found[-1]) if found else type(error).__name__
         raise DataError(f"{path} is torn, or no file of torch.save ({reason}): fetch or save it again") from error
     tensors = _state_dict(held, path)
     claimed = sum(value.numel() * value.element_size() for value in tensors.values() if isinstance(value, Tensor))
