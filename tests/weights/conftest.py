@@ -90,7 +90,7 @@ def same():
 
     def compare(tensors, network):
         expected = network.state_dict()
-        assert list(tensors) == list(expected)
+        assert tensors.keys() == expected.keys()
         for name, tensor in tensors.items():
             assert tensor.dtype == torch.float32
             assert tensor.is_contiguous()

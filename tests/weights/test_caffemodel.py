@@ -154,7 +154,10 @@ def test_a_torn_file_is_refused(caffe, tmp_path, refused_when_torn):
 @pytest.mark.parametrize(
     ("blob", "reason"),
     [
-        (whole(1, 2**31 - 1) + whole(2, 2**31 - 1) + whole(3, 2**31 - 1) + whole(4, 2**31 - 1), "claims 2147483647 × 2"),
+        (
+            whole(1, 2**31 - 1) + whole(2, 2**31 - 1) + whole(3, 2**31 - 1) + whole(4, 2**31 - 1),
+            "claims 2147483647 × 2",
+        ),
         (field(7, field(1, varint(2**62) * 4)) + field(5, bytes(16)), "claims 4611686018427387904 × "),
         (field(7, field(1, varint(2**64 - 2) * 2)) + field(5, bytes(16)), "claims -2 × -2 numbers, but has 4"),
         (field(7, field(1, varint(1) * 1000)) + field(5, bytes(4)), "claims 1 × 1 × 1 × 1 numbers"),

@@ -43,7 +43,9 @@ def test_our_own_names_stay_and_tell_no_network(ours, same):
 
 def test_the_names_of_another_network_are_counted_and_the_first_is_told():
     names = [f"layer{n}.0.conv1.weight" for n in range(1, 5)] + ["conv1.weight", "fc.bias"]
-    with pytest.raises(DataError, match=r"some.pth .* 4 of its 6 names .* first is layer1.0.conv1.weight: give") as caught:
+    with pytest.raises(
+        DataError, match=r"some.pth .* 4 of its 6 names .* first is layer1.0.conv1.weight: give"
+    ) as caught:
         by_our_names({name: torch.ones(2) for name in names}, FILE)
     assert len(str(caught.value)) < 300
 
@@ -84,9 +86,9 @@ def test_what_is_no_weight_is_refused_by_name(value, reason):
 
 
 def test_no_tensors_at_all_are_refused():
-    with pytest.raises(DataError, match="some.pth holds no weights"):
+    with pytest.raises(DataError, match=r"some\.pth holds no weights"):
         checked({}, FILE)
-    with pytest.raises(DataError, match="some.pth holds no weights"):
+    with pytest.raises(DataError, match=r"some\.pth holds no weights"):
         by_our_names({}, FILE)
 
 
@@ -110,7 +112,9 @@ def test_sizes_are_read_off_the_tensors(torchvision):
     assert found.layers == torchvision.architecture.layers
     assert found.name == "torchvision resized"
     assert resized(TORCHVISION, {name: tensors[name] for name in ("conv1.weight", "conv1.bias")}).classes == 1000
-    assert resized(TORCHVISION, {"conv1.weight": torch.ones(64, 3, 11, 11), "conv1.bias": torch.ones(64)}) == TORCHVISION
+    assert (
+        resized(TORCHVISION, {"conv1.weight": torch.ones(64, 3, 11, 11), "conv1.bias": torch.ones(64)}) == TORCHVISION
+    )
     assert resized(CAFFE, tensors) is None  # conv2 sees 4 maps there, and 2 of a tower here
     five = {"fc8.weight": torch.ones(5, 4096), "fc8.bias": torch.ones(5)}
     assert resized(TORCHVISION, five) == TORCHVISION.with_classes(5)

@@ -82,7 +82,9 @@ def test_names_that_python_2_wrote_as_bytes_are_read(caffe, same, tmp_path):
 
 def test_code_in_it_is_not_run(caffe, gadget, tmp_path):
     file = save(tmp_path / "w.npy", {**caffe_tensorflows(caffe), "x": [gadget, gadget]})
-    with pytest.raises(DataError, match=r"w.npy is torn, or no .npy of layers \(posix.mkdir is not allowed in weights\)"):
+    with pytest.raises(
+        DataError, match=r"w.npy is torn, or no .npy of layers \(posix.mkdir is not allowed in weights\)"
+    ):
         npy.read(file)
 
 
@@ -112,7 +114,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, layers, reason):
 
 def test_a_plain_array_is_refused(tmp_path):
     np.save(tmp_path / "w.npy", np.ones(3))
-    with pytest.raises(DataError, match="w.npy is no dictionary of layers"):
+    with pytest.raises(DataError, match=r"w\.npy is no dictionary of layers"):
         npy.read(tmp_path / "w.npy")
 
 

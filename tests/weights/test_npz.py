@@ -46,7 +46,7 @@ def test_a_torn_file_is_refused(ours, tmp_path, refused_when_torn):
 
 def test_whole_numbers_are_refused(tmp_path):
     np.savez(tmp_path / "w.npz", **{"conv1.weight": np.arange(3)})
-    with pytest.raises(DataError, match="conv1.weight is of int64"):
+    with pytest.raises(DataError, match=r"conv1\.weight is of int64"):
         npz.read(tmp_path / "w.npz")
 
 

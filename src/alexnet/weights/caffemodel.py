@@ -145,11 +145,13 @@ def _fields(stream: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
     while stream.tell() < size:
         key = _varint(stream, path)
         number, wire = key >> 3, key & 7
+        if number == 0:
+            raise _torn(path, f"at byte {stream.tell():,}")
         if wire == 0:
             _varint(stream, path)
             continue
         length = {1: 8, 5: 4}.get(wire, -1) if wire != 2 else _varint(stream, path)
-        if number == 0 or not 0 <= length <= size - stream.tell():
+        if not 0 <= length <= size - stream.tell():
             raise _torn(path, f"at byte {stream.tell():,}")
         if wire == 2 and number in (NAME, OLD_LAYERS, LAYERS):
             yield number, stream.read(length)

@@ -28,7 +28,9 @@ def read(path: Path) -> Found:
     size = path.stat().st_size
     _refuse_bomb(path, size)
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        # Not by its path, of which the ending .safetensors would make torch take another reader.
+        with open(path, "rb") as stream:
+            held = torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:  # a pickle can raise anything
         if forbidden := _FORBIDDEN.search(str(error)):
             raise DataError(
