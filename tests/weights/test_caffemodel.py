@@ -82,7 +82,6 @@ def test_what_is_written_is_read_again_and_is_the_new_form(which, request, same,
     found = caffemodel.read(path)
     same(found.tensors, network)
     assert found.architecture.layers == network.architecture.layers
-    assert new_blob(network.conv1.weight.detach().numpy()[:, ::-1]) not in path.read_bytes()  # fields come in order
     assert network.conv1.weight.detach().numpy()[:, ::-1].tobytes() in path.read_bytes()
     assert field(1, b"conv1") + field(2, b"Convolution") + field(3, b"data") in path.read_bytes()
 
@@ -164,7 +163,10 @@ def test_a_torn_file_is_refused(caffe, tmp_path, refused_when_torn):
         (field(7, b"") + field(5, bytes(4)), "claims  numbers, but has 1"),
         (field(5, bytes(4)), "claims 0 × 0 × 0 × 0 numbers, but has 1"),
         (field(7, field(1, varint(1))) + field(5, bytes(7)), "claims 1 numbers"),
-        (field(7, field(1, varint(1))) + field(5, struct.pack("<f", float("nan"))), "NaN|no layer conv1|not kernels"),
+        (
+            field(7, field(1, varint(1))) + field(5, struct.pack("<f", float("nan"))),
+            r"conv1 is \(1,\), not kernels over 3 colours",
+        ),
     ],
 )
 def test_absurd_sizes_are_refused_before_room_is_made(tmp_path, blob, reason):

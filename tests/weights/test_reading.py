@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from alexnet import weights
-from alexnet.errors import DataError, UsageError
+from alexnet.errors import AlexNetError, DataError, UsageError
 from alexnet.recipe import Recipe
 from alexnet.run import Run
 
@@ -50,6 +50,28 @@ def test_a_file_of_something_else_is_refused(tmp_path, ending, data):
     with pytest.raises(DataError, match=rf"w{ending} (is empty|is torn)") as caught:
         weights.read(tmp_path / f"w{ending}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_changed_bytes_are_read_as_numbers_or_refused_in_one_line(caffe, tmp_path, ending):
+    file = tmp_path / f"w{ending}"
+    weights.write(file, caffe)
+    whole = file.read_bytes()
+    chance = np.random.default_rng(0)
+    # Most of a file are numbers; what stands around them lies at its ends, and is struck more often.
+    places = [*range(0, 200, 10), *chance.integers(0, len(whole), 10), *(len(whole) - 1 - chance.integers(0, 2000, 30))]
+    for place in places:
+        data = bytearray(whole)
+        data[place] ^= 1 << chance.integers(8)
+        file.write_bytes(data)
+        message, tensors = "", {}
+        try:
+            tensors = weights.read(file).tensors
+        except AlexNetError as error:
+            message = str(error)
+        assert bool(tensors) != bool(message)
+        assert "\n" not in message
+        assert all(tensor.isfinite().all() for tensor in tensors.values())
 
 
 def test_a_file_of_unknown_form_is_refused_with_those_that_are_known(tmp_path):

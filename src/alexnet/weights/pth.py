@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from alexnet.errors import DataError
-from alexnet.weights.content import Found, by_our_names
+from alexnet.weights.content import Found, by_our_names, zip_members
 
 # Where training programs put the network among other things.
 _PLACES = ("state_dict", "model")
@@ -49,11 +49,8 @@ def read(path: Path) -> Found:
 
 def _refuse_bomb(path: Path, size: int) -> None:
     """Refuse an archive that grows when it is unpacked; torch.save compresses nothing."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-        if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > size for member in members):
-            raise DataError(f"{path} is compressed, which torch.save never does: save it again")
+    if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > size for member in zip_members(path)):
+        raise DataError(f"{path} is compressed, which torch.save never does: save it again")
 
 
 def _state_dict(held: object, path: Path) -> Mapping[str, Any]:
