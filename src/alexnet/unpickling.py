@@ -56,12 +56,18 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """Give what Python 3 has its oldest pickles call `bytes` for; with a number, that would fill the memory."""
+    return b""
+
+
 NAMES: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _latin1,
+    ("__builtin__", "bytes"): _no_bytes,
 }
 
 

@@ -7,6 +7,7 @@ network must not lie in memory thrice. Caffe's colours are BGR: conv1 is turned 
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -110,13 +111,13 @@ def read(path: Path) -> Found:
                 message.ParseFromString(data)
             except Exception as error:  # protobuf's own class of error lies in its extra
                 raise _torn(path, f"layer {len(order) + 1} cannot be read") from error
+            # What was read is let go before what it is read into is made.
             del data
-            # The oldest files have each layer inside another.
-            layer = message.layer if number == OLD_LAYERS and message.HasField("layer") else message
-            name = layer.name.decode(errors="replace")
+            name, arrays = _contents(message)
+            del message
             order.append(name)
-            if layer.blobs:
-                tensors |= _layer_tensors(name, layer.blobs, path)
+            if arrays:
+                tensors |= _layer_tensors(name, arrays, path)
     base = _network_of(net_name, order)
     plain = checked(in_rgb(tensors, path), path)
     return Found(plain, resized(base, plain) if base else None, "raw-imagenet")
@@ -145,11 +146,13 @@ def _fields(stream: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
     while stream.tell() < size:
         key = _varint(stream, path)
         number, wire = key >> 3, key & 7
+        if number == 0:
+            raise _torn(path, f"at byte {stream.tell():,}")
         if wire == 0:
             _varint(stream, path)
             continue
         length = {1: 8, 5: 4}.get(wire, -1) if wire != 2 else _varint(stream, path)
-        if number == 0 or not 0 <= length <= size - stream.tell():
+        if not 0 <= length <= size - stream.tell():
             raise _torn(path, f"at byte {stream.tell():,}")
         if wire == 2 and number in (NAME, OLD_LAYERS, LAYERS):
             yield number, stream.read(length)
@@ -157,30 +160,49 @@ def _fields(stream: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
             stream.seek(length, 1)
 
 
-def _layer_tensors(name: str, blobs: Any, path: Path) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class _Array:
+    """An array as a file has it: what it says of its sizes, and its numbers."""
+
+    sizes: tuple[int, ...]
+    data: bytes
+    kind: str
+
+
+def _contents(message: Any) -> tuple[str, list[_Array]]:
+    """Take the name and the arrays out of a layer of any form; the oldest files have each layer inside another."""
+    layer = message.layer if hasattr(message, "layer") and message.HasField("layer") else message
+    arrays = []
+    for blob in layer.blobs:
+        old = (blob.num, blob.channels, blob.height, blob.width)
+        double = blob.HasField("double_data")
+        sizes = tuple(blob.shape.dim) if blob.HasField("shape") else old
+        arrays.append(_Array(sizes, blob.double_data if double else blob.data, "<f8" if double else "<f4"))
+    return layer.name.decode(errors="replace"), arrays
+
+
+def _layer_tensors(name: str, arrays: list[_Array], path: Path) -> dict[str, Tensor]:
     """Make a layer's weights and biases of its arrays."""
-    if len(blobs) != 2:
+    if len(arrays) != 2:
         raise DataError(
-            f"{path}: {name[:80]} has {len(blobs)} arrays, not weights and biases: give an AlexNet or CaffeNet"
+            f"{path}: {name[:80]} has {len(arrays)} arrays, not weights and biases: give an AlexNet or CaffeNet"
         )
-    weight, bias = (_array(name, blob, path) for blob in blobs)
+    weight, bias = (_tensor(name, array, path) for array in arrays)
     # In old files every array has four sizes: those of a fully connected layer are 1, 1, units, inputs.
     if weight.dim() == 4 and weight.shape[:2] == (1, 1):
         weight = weight[0, 0]
     return {f"{name}.weight": weight, f"{name}.bias": bias.flatten()}
 
 
-def _array(name: str, blob: Any, path: Path) -> Tensor:
-    """Copy one array out of its message, its sizes checked against its numbers first."""
-    old = (blob.num, blob.channels, blob.height, blob.width)
-    sizes = tuple(blob.shape.dim) if blob.HasField("shape") else old
-    data, kind = (blob.double_data, "<f8") if blob.HasField("double_data") else (blob.data, "<f4")
-    if min(sizes, default=0) < 1 or len(sizes) > 4 or math.prod(sizes) * int(kind[2]) != len(data):
+def _tensor(name: str, array: _Array, path: Path) -> Tensor:
+    """Copy one array into a tensor, its sizes checked against its numbers first."""
+    sizes, width = array.sizes, int(array.kind[2])
+    if min(sizes, default=0) < 1 or len(sizes) > 4 or math.prod(sizes) * width != len(array.data):
         claimed = " × ".join(map(str, sizes[:4]))
         raise DataError(
-            f"{path}: {name[:80]} claims {claimed} numbers, but has {len(data) // int(kind[2]):,}: fetch it again"
+            f"{path}: {name[:80]} claims {claimed} numbers, but has {len(array.data) // width:,}: fetch it again"
         )
-    return torch.from_numpy(np.frombuffer(data, kind).astype(np.float32).reshape(sizes))
+    return torch.from_numpy(np.frombuffer(array.data, array.kind).astype(np.float32).reshape(sizes))
 
 
 def _network_of(net_name: str, order: list[str]) -> Architecture | None:

@@ -5,6 +5,7 @@ connected layers [units, inputs] with the inputs channel by channel, and colours
 """
 
 import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,6 +60,23 @@ class Weights:
     input: Input | None
     classes: tuple[str, ...] | None
     statistics: Statistics | None
+
+
+def zip_members(path: Path) -> list[zipfile.ZipInfo]:
+    """List the members of an archive; none if it is no archive.
+
+    Raises:
+        DataError: If the list is torn.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return []
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except OSError:
+        raise
+    except Exception as error:  # a torn archive can raise anything
+        raise DataError(f"{path} is torn ({error}): fetch or save it again") from error
 
 
 def plain_tensors(network: Network) -> dict[str, Tensor]:

@@ -1,6 +1,5 @@
 """`.npz`: one NumPy array a tensor, under torchvision's names or ours."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from alexnet.errors import DataError
-from alexnet.weights.content import Found, by_our_names
+from alexnet.weights.content import Found, by_our_names, zip_members
 
 # What an archive may grow to when it is unpacked: weights do not shrink much, so what grows more is a trap.
 MOST_GROWTH, ALWAYS_ALLOWED_BYTES = 20, 200_000_000
@@ -23,18 +22,14 @@ def read(path: Path) -> Found:
         DataError: If it is torn, or of another network.
     """
     tensors = {}
+    size, unpacked = path.stat().st_size, sum(member.file_size for member in zip_members(path))
+    if unpacked > max(ALWAYS_ALLOWED_BYTES, MOST_GROWTH * size):
+        raise DataError(f"{path} would grow from {size:,} to {unpacked:,} bytes: it is no file of weights")
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        size = path.stat().st_size
-        if unpacked > max(ALWAYS_ALLOWED_BYTES, MOST_GROWTH * size):
-            raise DataError(f"{path} would grow from {size:,} to {unpacked:,} bytes: it is no file of weights")
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             for name in arrays.files:
                 array = arrays[name]
                 tensors[name] = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
-    except DataError:
-        raise
     except Exception as error:  # a torn archive can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
         raise DataError(f"{path} is torn, or no .npz of numbers ({reason}): fetch or save it again") from error

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from alexnet.errors import DataError
-from alexnet.weights.content import Found, by_our_names
+from alexnet.weights.content import Found, by_our_names, zip_members
 
 # Where training programs put the network among other things.
 _PLACES = ("state_dict", "model")
 # What torch.load answers runs over many lines; this is what matters to the user.
-_FORBIDDEN = re.compile(r"GLOBAL (\S+) was not an allowed global")
+_FORBIDDEN = re.compile(r"GLOBAL (\S{1,80})\S* (?:was not|whose module)")
+_REASON = re.compile(r"WeightsUnpickler error: (.{1,100})|^(.{1,100})")
 
 
 def read(path: Path) -> Found:
@@ -27,14 +28,17 @@ def read(path: Path) -> Found:
     size = path.stat().st_size
     _refuse_bomb(path, size)
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        # Not by its path, of which the ending .safetensors would make torch take another reader.
+        with open(path, "rb") as stream:
+            held = torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:  # a pickle can raise anything
         if forbidden := _FORBIDDEN.search(str(error)):
             raise DataError(
                 f"{path} holds more than weights: it would call {forbidden[1]}, which could run anything; "
                 "save the state dict alone, torch.save(model.state_dict(), file)"
             ) from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        found = _REASON.findall(str(error))
+        reason = "".join(found[-1]) if found else type(error).__name__
         raise DataError(f"{path} is torn, or no file of torch.save ({reason}): fetch or save it again") from error
     tensors = _state_dict(held, path)
     claimed = sum(value.numel() * value.element_size() for value in tensors.values() if isinstance(value, Tensor))
@@ -45,11 +49,8 @@ def read(path: Path) -> Found:
 
 def _refuse_bomb(path: Path, size: int) -> None:
     """Refuse an archive that grows when it is unpacked; torch.save compresses nothing."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-        if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > size for member in members):
-            raise DataError(f"{path} is compressed, which torch.save never does: save it again")
+    if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > size for member in zip_members(path)):
+        raise DataError(f"{path} is compressed, which torch.save never does: save it again")
 
 
 def _state_dict(held: object, path: Path) -> Mapping[str, Any]:

@@ -1,14 +1,13 @@
 """Read weights from wherever they are, in whatever form: the function `read`."""
 
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from alexnet.durable import file_digest
 from alexnet.errors import DataError, UsageError
 from alexnet.weights import caffemodel, npy, npz, pth, safetensors
-from alexnet.weights.content import Found, Weights
+from alexnet.weights.content import Found, Weights, zip_members
 from alexnet.weights.places import CONFIG, MODEL, local
 from alexnet.weights.pretrained import read_folder
 
@@ -73,10 +72,8 @@ def _reader(path: Path) -> Callable[[Path], Found]:
         start = stream.read(9)
     if start.startswith(b"\x93NUMPY"):
         return npy.read
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            arrays = all(name.endswith(".npy") for name in archive.namelist())
-        return npz.read if arrays else pth.read
+    if members := zip_members(path):
+        return npz.read if all(member.filename.endswith(".npy") for member in members) else pth.read
     # The old form of torch.save is a pickle; whatever it is called, that reader runs nothing of it.
     if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return pth.read
