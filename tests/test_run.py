@@ -11,8 +11,7 @@ from safetensors.torch import save_file
 from alexnet.catalogue import SINGLE
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, DataError, UsageError
-from alexnet.nn.network import Network
-from alexnet.run import Checkpoint, Run, Trained, load_weights
+from alexnet.run import Checkpoint, Run, Trained
 
 
 @pytest.fixture
@@ -91,37 +90,6 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
 def test_a_checkpoint_of_another_version_names_both(tmp_path):
     save_file({"a": torch.ones(1)}, tmp_path / "new.safetensors", {"alexnet": '{"format": 2}'})
     assert_refused(tmp_path / "new.safetensors", "is of format 2, not 1: use the alexnet that wrote it")
-
-
-# Weights.
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda w: w.pop("fc8.bias"), r"1 of 12 differ, first fc8.bias \(expected \(10,\), found none\)"),
-        (lambda w: w.update(extra=torch.ones(2)), r"1 of 12 differ, first extra \(expected none, found \(2,\)\)"),
-        (
-            lambda w: w.update({"fc7.weight": w["fc7.weight"].T}),
-            r"1 of 12 .* first fc7.weight \(expected \(16, 24\), f",
-        ),
-    ],
-)
-def test_weights_of_another_network_are_counted_and_the_first_is_named(tiny_network, change, message):
-    network = Network(tiny_network)
-    weights = dict(network.state_dict())
-    change(weights)
-    with pytest.raises(DataError, match=f"not of tiny: {message}") as caught:
-        load_weights(network, weights)
-    assert len(str(caught.value)) <= 200
-
-
-def test_weights_of_the_wrong_network_are_refused_before_any_is_copied(tiny_network):
-    network, other = Network(tiny_network), Network(tiny_network.with_classes(3))
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    with pytest.raises(DataError, match=r"2 of 12 differ, first fc8.bias"):
-        load_weights(network, other.state_dict())
-    assert same(before, network.state_dict())
 
 
 # The folder.

@@ -17,10 +17,10 @@ from alexnet.data.augment import View
 from alexnet.data.store import Split, Store
 from alexnet.errors import DataError
 from alexnet.evaluation import Evaluation, evaluate
-from alexnet.nn.network import Network, initialise, placed
+from alexnet.nn.network import Network, initialise, load_weights, placed
 from alexnet.optim import WeightAverage, frozen_from, make_optimizer, set_rate
 from alexnet.recipe import Recipe, changes
-from alexnet.run import Checkpoint, Trained, load_weights, network_facts, statistics_tensors
+from alexnet.run import Checkpoint, Trained, network_facts, statistics_tensors
 from alexnet.schedule import Schedule
 from alexnet.weights import Weights, fit
 

@@ -25,7 +25,7 @@ from alexnet.data.augment import View
 from alexnet.data.store import Statistics, Store
 from alexnet.durable import write_atomic, write_error, write_json
 from alexnet.errors import DataError, UsageError
-from alexnet.nn.network import Network, placed
+from alexnet.nn.network import Network, load_weights, placed
 from alexnet.recipe import Recipe
 from alexnet.weights import Weights, read
 
@@ -135,25 +135,6 @@ class Trained:
         load_weights(network, checkpoint.part("average") or checkpoint.part("network"))
         view = View(architecture, statistics, recipe.view_side, device)
         return Trained(placed(network, device).eval(), view, checkpoint.facts["classes"], recipe)
-
-
-def load_weights(network: Network, weights: Mapping[str, Tensor]) -> None:
-    """Copy weights into a network, names and shapes checked first.
-
-    Raises:
-        DataError: If a name is missing or too many, or a shape differs.
-    """
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    if wanted != found:
-        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-        first = odd[0]
-        raise DataError(
-            f"these weights are not of {network.architecture.name}: {len(odd)} of {len(wanted)} differ, first {first} "
-            f"(expected {wanted.get(first, 'none')}, found {found.get(first, 'none')}): "
-            "name the architecture they belong to"
-        )
-    network.load_state_dict(weights)
 
 
 class Run:

@@ -25,7 +25,8 @@ from alexnet.catalogue import (
     TORCHVISION,
     TORCHVISION_NAMES,
 )
-from alexnet.nn.network import FullyConnected, MaskDropout, Network, Unshared, arithmetic, initialise
+from alexnet.errors import DataError
+from alexnet.nn.network import FullyConnected, MaskDropout, Network, Unshared, arithmetic, initialise, load_weights
 from alexnet.variations import vary
 
 
@@ -636,3 +637,31 @@ def test_gradients_of_a_reduced_network_equal_differences(architecture):
 
     x = (torch.randn(2, 3, side, side).double() * 60).requires_grad_()
     assert torch.autograd.gradcheck(scores, (x, *parameters), fast_mode=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w.pop("fc8.bias"), r"1 of 12 differ, first fc8.bias \(expected \(10,\), found none\)"),
+        (lambda w: w.update(extra=torch.ones(2)), r"1 of 12 differ, first extra \(expected none, found \(2,\)\)"),
+        (
+            lambda w: w.update({"fc7.weight": w["fc7.weight"].T}),
+            r"1 of 12 .* first fc7.weight \(expected \(16, 24\), f",
+        ),
+    ],
+)
+def test_weights_of_another_network_are_counted_and_the_first_is_named(tiny_network, change, message):
+    network = Network(tiny_network)
+    weights = dict(network.state_dict())
+    change(weights)
+    with pytest.raises(DataError, match=f"not of tiny: {message}") as caught:
+        load_weights(network, weights)
+    assert len(str(caught.value)) <= 200
+
+
+def test_weights_of_the_wrong_network_are_refused_before_any_is_copied(tiny_network):
+    network, other = Network(tiny_network), Network(tiny_network.with_classes(3))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(DataError, match=r"2 of 12 differ, first fc8.bias"):
+        load_weights(network, other.state_dict())
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())

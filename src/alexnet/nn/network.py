@@ -152,6 +152,25 @@ def initialise(network: Network, seed: int = 0) -> Network:
     return network
 
 
+def load_weights(network: Network, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into a network, names and shapes checked first.
+
+    Raises:
+        DataError: If a name is missing or too many, or a shape differs.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if wanted != found:
+        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        first = odd[0]
+        raise DataError(
+            f"these weights are not of {network.architecture.name}: {len(odd)} of {len(wanted)} differ, first {first} "
+            f"(expected {wanted.get(first, 'none')}, found {found.get(first, 'none')}): "
+            "name the architecture they belong to"
+        )
+    network.load_state_dict(weights)
+
+
 def placed(network: Network, device: torch.device) -> Network:
     """Move a network to its device, in the memory layout that convolutions are fastest in."""
     for parameter in network.parameters():

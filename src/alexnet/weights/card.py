@@ -30,10 +30,10 @@ The network `{network}` of [AlexNet (Krizhevsky, Sutskever, Hinton 2012)](https:
 {parameters:,} parameters, pictures of {side} × {side} as {input}.
 
 ```python
-from alexnet.weights import read_pretrained
+import alexnet
 
-model = read_pretrained("FOLDER")  # this folder, or hub:OWNER/NAME
-print(model.network, model.classes)
+model = alexnet.from_pretrained("FOLDER")  # this folder, or hub:OWNER/NAME
+print(model.predict("picture.jpg"))
 ```
 
 ## Classes
