@@ -4,6 +4,7 @@ Pictures of `alexnet.data.augment` go in, class scores come out; `features` give
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from alexnet import layers
 from alexnet.architectures import Architecture, Row
+from alexnet.errors import DataError
 from alexnet.nn.response_norm import ResponseNorm
 
 
