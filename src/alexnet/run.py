@@ -175,7 +175,9 @@ class Run:
         write_json(path / "classes.json", store.classes)
         write_json(path / "store.json", {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side})
         if weights is not None:
-            write_json(path / "weights.json", {"source": weights.source, "digest": weights.digest})
+            # A relative path would mean another file for whoever resumes from elsewhere.
+            source = str(Path(weights.source).resolve()) if Path(weights.source).exists() else weights.source
+            write_json(path / "weights.json", {"source": source, "digest": weights.digest})
         write_json(path / "architecture.json", architecture.to_json())
         return Run(path)
 
