@@ -16,3 +16,24 @@ def on_drawn_pictures(monkeypatch):
         monkeypatch.setattr(module, "prepare", drawn)
 
     return arrange
+
+
+@pytest.fixture
+def features(tmp_path):
+    """A folder with a file of convolutions: torchvision's names and shapes; weights 0, biases 1."""
+    import numpy as np
+
+    from alexnet.catalogue import TORCHVISION, TORCHVISION_NAMES
+    from alexnet.nn.network import Network
+    from alexnet.variations import vary
+
+    network = Network(vary(TORCHVISION, "side=63", "classes=2"))
+    arrays = {
+        f"{TORCHVISION_NAMES[layer]}.{kind}": np.full(
+            tuple(network.get_parameter(f"{layer}.{kind}").shape), kind == "bias", np.float32
+        )
+        for layer in ("conv1", "conv2", "conv3", "conv4", "conv5")
+        for kind in ("weight", "bias")
+    }
+    np.savez(tmp_path / "torchvision_alexnet_features.npz", **arrays)
+    return tmp_path
