@@ -1,14 +1,16 @@
 """Tests of alexnet.experiments.fine_tuning."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from alexnet.catalogue import TORCHVISION
 from alexnet.data.preparation import prepare
 from alexnet.experiments import fine_tuning
 from alexnet.experiments.fine_tuning import convolutions, fine_tune
+from alexnet.layers import FullyConnected
 from alexnet.run import Checkpoint
-from alexnet.variations import vary
 
 
 def test_only_convolutions_are_taken(features):
@@ -26,7 +28,9 @@ def test_without_the_file_of_features_the_published_weights_are_read(features, t
 
 
 def test_every_seed_is_fine_tuned_scored_and_kept(features, photos, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fine_tuning, "TORCHVISION", vary(fine_tuning.TORCHVISION, "side=63"))
+    # Its own convolutions, on small pictures and before few units.
+    layers = tuple(replace(one, units=8) if isinstance(one, FullyConnected) else one for one in TORCHVISION.layers)
+    monkeypatch.setattr(fine_tuning, "TORCHVISION", replace(TORCHVISION, layers=layers, input_side=63))
     changed = {"batch_size": 8, "warmup_epochs": 0, "view_side": 63, "freeze": {"conv1-conv5": 0}}
     monkeypatch.setattr(fine_tuning, "FINE_TUNE", fine_tuning.FINE_TUNE.with_changes(**changed))
     store = prepare("folder", photos, tmp_path / "store", side=63)
