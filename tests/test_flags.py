@@ -31,7 +31,7 @@ def parser() -> Parser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     train = verbs.add_parser("train")
     train.add_argument("store")
-    add_flags(train.add_argument_group("knobs"), Knobs)
+    add_flags(train, Knobs)
     return top
 
 
@@ -117,6 +117,14 @@ def test_every_field_of_a_recipe_has_a_flag_that_sets_it() -> None:
     assert Recipe(**given(flags.parse_args(words), Recipe)) == recipe
     assert given(flags.parse_args([]), Recipe) == {}
     flags.format_help()
+
+
+def test_sections_head_the_fields_that_follow_them() -> None:
+    flags = Parser(prog="x")
+    add_flags(flags, Recipe, {"lr": "the rate", "crop": "the views"})
+    text = flags.format_help()
+    places = [text.index(word) for word in ("  --epochs", "the rate:", "  --lr ", "the views:", "  --crop ", "  --pad")]
+    assert places == sorted(places)
 
 
 def test_a_name_alone_has_the_value_0_and_a_torn_entry_is_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from alexnet import paper
 from alexnet.errors import UsageError
-from alexnet.recipe import Recipe, changes
+from alexnet.recipe import SECTIONS, Recipe, changes
 from alexnet.recipes import FAST, PAPER, RECIPES, load_recipe
 
 
@@ -27,6 +27,13 @@ def test_defaults_are_the_printed_paper() -> None:
 def test_every_field_has_a_help_text_that_fits_a_line() -> None:
     for setting in fields(Recipe):
         assert 10 < len(setting.metadata["help"]) < 100, setting.name
+
+
+def test_sections_begin_with_fields_in_their_order() -> None:
+    names = [setting.name for setting in fields(Recipe)]
+    starts = [names.index(name) for name in SECTIONS]
+    assert starts == sorted(starts)
+    assert starts[0] == 0
 
 
 def test_changes_lists_both_values() -> None:

@@ -7,8 +7,9 @@ of `name=value`. Nothing here knows what the fields mean, and nothing loads torc
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
+from types import MappingProxyType
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from alexnet.errors import UsageError, did_you_mean
@@ -56,20 +57,28 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"{value} is unknown: {hint}")
 
 
-def add_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup, cls: type) -> None:
-    """Add a flag for every field of a dataclass to a parser, or to a group of one.
+def add_flags(parser: argparse.ArgumentParser, cls: type, sections: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Add a flag for every field of a dataclass to a parser.
 
     A flag that the user does not give leaves no trace in the namespace: see `given`.
+
+    Args:
+        parser: Of a verb.
+        cls: The dataclass.
+        sections: Titles in the help text, by the first field under each.
 
     Raises:
         TypeError: If a field has a type that no flag can have.
     """
     types = get_type_hints(cls)
+    place: argparse.ArgumentParser | argparse._ArgumentGroup = parser
     for setting in fields(cls):
+        if setting.name in sections:
+            place = parser.add_argument_group(sections[setting.name])
         flag = f"--{setting.name.replace('_', '-')}"
         options = _options(types[setting.name])
         required = setting.default is MISSING and setting.default_factory is MISSING
-        parser.add_argument(
+        place.add_argument(
             flag, dest=setting.name, default=argparse.SUPPRESS, required=required, help=_help(setting), **options
         )
 

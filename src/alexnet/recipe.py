@@ -17,6 +17,15 @@ Precision = Literal["float32", "bfloat16"]
 Crop = Literal["random", "centre", "random-resized"]
 ColourForm = Literal["printed", "authors", "lighting"]
 ColourAxes = Literal["store", "imagenet"]
+# What the fields are about, by the first of each section; they stand in this order.
+SECTIONS = {
+    "epochs": "recipe: pictures and time",
+    "optimizer": "recipe: update rule (§5)",
+    "schedule": "recipe: how the rate falls (§5)",
+    "label_smoothing": "recipe: loss, start, arithmetic",
+    "crop": "recipe: views (§4.1)",
+    "colour_noise": "recipe: colours (§4.1)",
+}
 
 
 def _about(help: str, low: float = 0, high: float = 0) -> dict[str, Any]:
@@ -37,6 +46,13 @@ class Recipe:
     epochs: int = field(default=90, metadata=_about("passes over the training pictures (§5: roughly 90)", 1, 100_000))
     max_updates: int = field(default=0, metadata=_about("updates after which training ends; 0: all epochs", 0, 10**12))
     batch_size: int = field(default=128, metadata=_about("pictures in an update, over all devices (§5)", 1, 1_048_576))
+    shuffle: bool = field(
+        default=True, metadata=_about("a new order of the pictures each epoch (2012 source: one order for all)")
+    )
+    seed: int = field(default=0, metadata=_about("where all random choices begin", 0, 2**63 - 1))
+    stuck_after: int = field(
+        default=400, metadata=_about("updates after which a loss still at ln(classes) is reported; 0: never", 0, 10**9)
+    )
     optimizer: OptimizerName = field(
         default="paper", metadata=_about("update rule; paper has the rate inside the velocity (§5)")
     )
@@ -68,6 +84,9 @@ class Recipe:
         default_factory=dict,
         hash=False,
         metadata=_about("layers that do not learn, as conv1-conv5; conv1=72: from epoch 72 on", 0, 100_000),
+    )
+    weight_average: float = field(
+        default=0.0, metadata=_about("decay per update of averaged weights used for evaluation; 0: none", 0, 0.999999)
     )
     schedule: ScheduleName = field(
         default="plateau",
@@ -135,16 +154,6 @@ class Recipe:
     colour_probability: float = field(default=1.0, metadata=_about("probability of the colour shift", 0, 1))
     colour_noise_until: int = field(
         default=0, metadata=_about("epoch at whose start the colour shift ends; 0: never", 0, 100_000)
-    )
-    shuffle: bool = field(
-        default=True, metadata=_about("a new order of the pictures each epoch (2012 source: one order for all)")
-    )
-    weight_average: float = field(
-        default=0.0, metadata=_about("decay per update of averaged weights used for evaluation; 0: none", 0, 0.999999)
-    )
-    seed: int = field(default=0, metadata=_about("where all random choices begin", 0, 2**63 - 1))
-    stuck_after: int = field(
-        default=400, metadata=_about("updates after which a loss still at ln(classes) is reported; 0: never", 0, 10**9)
     )
 
     def __post_init__(self) -> None:

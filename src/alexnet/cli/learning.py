@@ -9,7 +9,7 @@ from alexnet.catalogue import ARCHITECTURES, SINGLE, named
 from alexnet.cli.options import Options, add_device, add_vary, chosen_device
 from alexnet.errors import UsageError
 from alexnet.flags import add_flags, given
-from alexnet.recipe import Recipe
+from alexnet.recipe import SECTIONS, Recipe
 from alexnet.recipes import RECIPES, load_recipe
 from alexnet.variations import vary
 
@@ -39,12 +39,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: a new one under runs)")
     add_device(parser)
-    add_flags(
-        parser.add_argument_group(
-            "recipe", "fields of the recipe, over what --recipe says (defaults here are the paper's)"
-        ),
-        Recipe,
-    )
+    parser.epilog = "Fields of the recipe go over what --recipe says; the defaults shown are the paper's."
+    add_flags(parser, Recipe, SECTIONS)
 
 
 def run_train(options: Options) -> None:
