@@ -1,5 +1,6 @@
 """A PNG with pictures and words at pixel places: the one look of all sheets that are drawn of a store."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,11 @@ def printable(words: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
 
 
+def short_class(name: str) -> str:
+    """Leave out the WordNet number that a class's name begins with, if there is a name behind it."""
+    return re.sub(r"^n\d{8}[-_ ]+(?=.)", "", name)
+
+
 def refuse_other_than_png(path: Path) -> None:
     """Refuse a name under which nobody would look for a PNG.
 
@@ -45,9 +51,7 @@ class Canvas:
 
     figure: "Figure"
 
-    def write(
-        self, left: float, top: float, words: str, room: float = 0, keep_end: bool = False, **look: Any
-    ) -> None:
+    def write(self, left: float, top: float, words: str, room: float = 0, keep_end: bool = False, **look: Any) -> None:
         """Write words on a line, taken as they are.
 
         Args:

@@ -73,9 +73,7 @@ def draw_contact_sheet(store: Store, path: Path, split: str, wanted: list[int], 
     return words
 
 
-def _draw_class(
-    store: Store, path: Path, split: str, label: int, places: Int64[np.ndarray, "n"], seed: int
-) -> str:
+def _draw_class(store: Store, path: Path, split: str, label: int, places: Int64[np.ndarray, "n"], seed: int) -> str:
     """Draw many pictures of one class, each with its name."""
     drawn = sample(places, PICTURES_OF_ONE, seed)
     many = f"{len(drawn)} of {len(places):,}" if len(drawn) < len(places) else f"all {len(places)}"

@@ -14,6 +14,7 @@ from torch import Tensor
 from alexnet.architectures import Architecture
 from alexnet.data.augment import View
 from alexnet.data.chance import Chance
+from alexnet.data.colour import colour_shift
 from alexnet.data.sheets import recoloured
 from alexnet.data.store import Store
 from alexnet.paper import COLOUR_NOISE
@@ -55,12 +56,20 @@ class Feed:
         fed, black = (next(view.test(torch.from_numpy(some))) for some in (pictures, np.zeros_like(pictures)))
         return _as_colours(fed, black, view)
 
-    def with_colour_noise(
+    @property
+    def noisy(self) -> Recipe:
+        """The recipe or, where it has no colour noise, the same with the paper's (§4.1)."""
+        return self.recipe if self.recipe.colour_noise else self.recipe.with_changes(colour_noise=COLOUR_NOISE)
+
+    def recoloured(
         self, pictures: UInt8[np.ndarray, "n stored stored 3"], chance: Chance
     ) -> UInt8[np.ndarray, "n stored stored 3"]:
-        """Shift the colours of pictures by the recipe's noise, or by the paper's where it has none (§4.1)."""
-        recipe = self.recipe if self.recipe.colour_noise else self.recipe.with_changes(colour_noise=COLOUR_NOISE)
-        return recoloured(pictures, chance, recipe, self.store.statistics)
+        """Shift the colours of pictures by the noise of `noisy`."""
+        return recoloured(pictures, chance, self.noisy, self.store.statistics)
+
+    def shifts(self, chance: Chance) -> list[list[float]]:
+        """Give these shifts of R, G and B, in grey levels."""
+        return colour_shift(chance, self.noisy, self.store.statistics).tolist()
 
     def words(self) -> str:
         """Tell recipe, network and input in a few words."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from alexnet.data.canvas import GAP_PX, HEADING, LABEL, MARGIN_PX, QUIET, SHEET_PX, Canvas, canvas
+from alexnet.data.canvas import GAP_PX, HEADING, LABEL, MARGIN_PX, QUIET, SHEET_PX, Canvas, canvas, short_class
 from alexnet.data.chance import Chance, order
 from alexnet.data.choosing import pictures, spread
 from alexnet.data.contact import CELL_PX, COLUMNS, NAMED_PX, column_left, write_head
@@ -18,15 +18,15 @@ from alexnet.paper import COLOUR_NOISE
 
 PICTURES = 6  # rows of the table, where no photographs are given
 BATCH = 48  # pictures of a batch that are drawn at most
-HEAD_PX, BAND_PX, UNDER_PX = 204, 40, 44  # above all rows; above each, for its name; under each, for sizes
+HEAD_PX, BAND_PX, UNDER_PX = 196, 40, 62  # above all rows; above each, for its name; under each, for its sizes
 
 
 @dataclass(frozen=True)
 class Row:
-    """One picture in all its stages, each of its own size."""
+    """One picture in all its stages, each of its own size, each with its name and what there is to say of it."""
 
     name: str
-    stages: list[UInt8[np.ndarray, "_ _ 3"]]
+    stages: list[tuple[str, str, UInt8[np.ndarray, "_ _ 3"]]]
 
 
 def rows_of_files(feed: Feed, files: list[Path]) -> list[Row]:
@@ -35,15 +35,16 @@ def rows_of_files(feed: Feed, files: list[Path]) -> list[Row]:
     Raises:
         DataError: If one cannot be read as a picture.
     """
-    rows = []
+    rows, side = [], feed.store.side
     for number, file in enumerate(files):
         try:
             photograph = decode_file(file)
         except UnreadablePicture as error:
             raise DataError(f"{file}: {error}") from error
-        stored = fit(photograph, feed.store.side)
+        stored = fit(photograph, side)
+        first = [("as it is", "", photograph), ("resized", f"short side {side}", scale(photograph, side))]
         (later,) = _later_stages(feed, stored[None], np.array([number]))
-        rows.append(Row(file.name, [photograph, scale(photograph, feed.store.side), stored, *later]))
+        rows.append(Row(file.name, [*first, ("centre crop", "as stored", stored), *later]))
     return rows
 
 
@@ -54,17 +55,20 @@ def rows_of_store(feed: Feed, split: str) -> list[Row]:
     stored = pictures(part, places)
     names = [classes[label] for label in part.labels[places]]
     told = zip(names, stored, _later_stages(feed, stored, places), strict=True)
-    return [Row(name, [picture, *later]) for name, picture, later in told]
+    return [Row(name, [("as stored", "", picture), *later]) for name, picture, later in told]
 
 
 def _later_stages(
     feed: Feed, stored: UInt8[np.ndarray, "n side side 3"], places: Int64[np.ndarray, "n"]
-) -> list[tuple[np.ndarray, ...]]:
+) -> list[list[tuple[str, str, UInt8[np.ndarray, "_ _ 3"]]]]:
     """Give, for each stored picture: with colour noise, in training twice, in testing."""
     first, second = (Chance(feed.recipe.seed, epoch, places) for epoch in (0, 1))
-    coloured = feed.with_colour_noise(stored, first)
-    trained = [feed.in_training(stored, chance) for chance in (first, second)]
-    return list(zip(coloured, *trained, feed.in_testing(stored), strict=True))
+    shifts = [" ".join(f"{shift:+.0f}".replace("-", "−") for shift in row) for row in feed.shifts(first)]
+    coloured = [("colour noise", shift, one) for shift, one in zip(shifts, feed.recoloured(stored, first), strict=True)]
+    again = [("in training", "epoch 1", first), ("in training", "epoch 2", second)]
+    trained = [[(name, epoch, one) for one in feed.in_training(stored, chance)] for name, epoch, chance in again]
+    tested = [("in testing", "centre", one) for one in feed.in_testing(stored)]
+    return [list(row) for row in zip(coloured, *trained, tested, strict=True)]
 
 
 def draw_stages(feed: Feed, path: Path, files: list[Path], split: str) -> str:
@@ -84,41 +88,36 @@ def draw_stages(feed: Feed, path: Path, files: list[Path], split: str) -> str:
         DataError: If a photograph cannot be read.
         AlexNetError: If the file cannot be written.
     """
-    side, noise = feed.store.side, feed.recipe.colour_noise
-    headings = [("colour noise", "" if noise else "of the paper"), ("in training", "epoch 1")]
-    headings += [("in training", "epoch 2"), ("in testing", "centre")]
-    if files:
-        rows, what = rows_of_files(feed, files), "the stages of photographs"
-        headings = [("as it is", ""), ("resized", f"shorter side {side}"), ("centre crop", "as stored"), *headings]
-        about = []
-    else:
-        rows, what = rows_of_store(feed, split), f"{split}: the stages of stored pictures"
-        headings = [("as stored", ""), *headings]
-        about = ["Resized and cut when they were prepared; give photographs to see those steps too."]
-    if not noise:
-        about.append(f"Colour noise: recipe {feed.name} has none; shown is the paper's, {COLOUR_NOISE:g} (§4.1).")
-    cell = (SHEET_PX - 2 * MARGIN_PX - (len(headings) - 1) * GAP_PX) // len(headings)
-    with canvas(path, SHEET_PX, HEAD_PX + len(rows) * (BAND_PX + cell + UNDER_PX)) as sheet:
-        write_head(sheet, f"From picture to input: {feed.store.path.resolve().name}", feed.words(), " ".join(about))
-        for column, heading in enumerate(headings):
-            for line, words in enumerate(heading):
-                look = {"fontweight": "bold"} if line == 0 else {"color": QUIET}
-                top = HEAD_PX - 44 + 24 * line
-                sheet.write(MARGIN_PX + column * (cell + GAP_PX), top, words, cell, fontsize=LABEL, **look)
+    rows = rows_of_files(feed, files) if files else rows_of_store(feed, split)
+    noise = f"recipe {feed.name} has none, this is the paper's, {COLOUR_NOISE:g} (§4.1)"
+    noise = noise if not feed.recipe.colour_noise else f"{feed.recipe.colour_noise:g} (§4.1)"
+    lines = [feed.words(), f"Colour noise: {noise}; below it, the shift of R, G, B in grey levels."]
+    if not files:
+        lines.append(f"Of {split}: resized and cut when it was prepared; give photographs to see these steps too.")
+    columns = len(rows[0].stages)
+    cell = (SHEET_PX - 2 * MARGIN_PX - (columns - 1) * GAP_PX) // columns
+    row_px = BAND_PX + cell + UNDER_PX
+    with canvas(path, SHEET_PX, HEAD_PX + len(rows) * row_px) as sheet:
+        write_head(sheet, f"From picture to input: {feed.store.path.resolve().name}", *lines)
+        for column, (name, _, _) in enumerate(rows[0].stages):
+            left = MARGIN_PX + column * (cell + GAP_PX)
+            sheet.write(left, HEAD_PX - 12, name, cell, fontsize=LABEL, fontweight="bold")
         for number, row in enumerate(rows):
-            _draw_row(sheet, row, HEAD_PX + number * (BAND_PX + cell + UNDER_PX), cell)
-    return what
+            _draw_row(sheet, row, HEAD_PX + number * row_px, cell)
+    return "the stages of " + (f"{len(files)} photographs" if files else f"some pictures of {split}")
 
 
 def _draw_row(sheet: Canvas, row: Row, top: int, cell: int) -> None:
-    """Draw a picture's stages, each as large as its cell lets it be, with its size below."""
+    """Draw a picture's stages, each as large as its cell lets it be, with its size and more below."""
     sheet.write(MARGIN_PX, top + 28, row.name, SHEET_PX - 2 * MARGIN_PX, fontsize=HEADING, fontweight="bold")
-    for column, stage in enumerate(row.stages):
+    for column, (_, about, stage) in enumerate(row.stages):
         left, (height, width) = MARGIN_PX + column * (cell + GAP_PX), stage.shape[:2]
         shown_width, shown_height = (max(1, round(cell * length / max(height, width))) for length in (width, height))
         lower = (cell - shown_height) // 2  # upright and lying ones stand about the same middle
         sheet.show(left, top + BAND_PX + lower, stage, shown_width, shown_height)
-        sheet.write(left, top + BAND_PX + cell + 22, f"{width}×{height}", cell, color=QUIET, fontsize=LABEL)
+        for line, words in enumerate((f"{width}×{height}", about)):
+            below = top + BAND_PX + cell + 22 + 22 * line
+            sheet.write(left, below, words, cell, color=QUIET, fontsize=LABEL - line)
 
 
 def draw_batch(feed: Feed, path: Path) -> str:
@@ -148,5 +147,5 @@ def draw_batch(feed: Feed, path: Path) -> str:
         for place, (label, picture) in enumerate(zip(split.labels[shown], fed, strict=True)):
             top, left = BATCH_HEAD_PX + 30 + place // COLUMNS * NAMED_PX, column_left(place % COLUMNS)
             sheet.show(left, top, picture, CELL_PX)
-            sheet.write(left, top + CELL_PX + 22, feed.store.classes[label], CELL_PX, fontsize=LABEL)
+            sheet.write(left, top + CELL_PX + 22, short_class(feed.store.classes[label]), CELL_PX, fontsize=LABEL)
     return f"the first batch: {many}"
