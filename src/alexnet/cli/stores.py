@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexnet.cli.looking import tell_splits
+from alexnet.cli.describing import tell_splits
 from alexnet.cli.options import Options
 from alexnet.errors import DataError, UsageError
 

@@ -105,4 +105,6 @@ def canvas(path: Path, width: int, height: int) -> Iterator[Canvas]:
         FigureCanvasAgg(figure)  # measures words
         yield Canvas(figure)
         with atomic_file(path) as stream:
-            figure.savefig(stream, format="png", metadata={"Software": None})
+            figure.savefig(
+                stream, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3}
+            )  # a third of the time for 7 % more bytes

@@ -104,7 +104,7 @@ def draw_stages(feed: Feed, path: Path, files: list[Path], split: str) -> str:
             sheet.write(left, HEAD_PX - 12, name, cell, fontsize=LABEL, fontweight="bold")
         for number, row in enumerate(rows):
             _draw_row(sheet, row, HEAD_PX + number * row_px, cell)
-    return "the stages of " + (f"{len(files)} photographs" if files else f"some pictures of {split}")
+    return f"the stages of some pictures of {split}" if not files else f"photographs and their stages: {len(files)}"
 
 
 def _draw_row(sheet: Canvas, row: Row, top: int, cell: int) -> None:
