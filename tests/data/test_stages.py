@@ -106,6 +106,16 @@ def test_the_noise_of_the_recipe_is_named(feed, wide, tmp_path, words):
     assert any(word.text.startswith("Colour noise: 0.25 (§4.1); below it") for word in words)
 
 
+def test_noise_for_some_of_the_pictures_is_told_apart(feed, wide, tmp_path, words):
+    recipe = STILL.with_changes(colour_noise=0.25, colour_probability=0.5)
+    path, files = tmp_path / "stages.png", [wide[0]] * 8
+    draw_stages(replace(feed, recipe=recipe), path, files, "train")
+    told = [word.text for word in words]
+    assert any(text.startswith("Colour noise: 0.25 (§4.1) on 50% of the pictures; below it") for text in told)
+    shifted = Chance(2, 0, np.arange(8)).whether("colour or not", 0.5)
+    assert 0 < told.count("no shift") == 8 - shifted.sum() < 8
+
+
 def test_a_photograph_that_cannot_be_read_is_named(feed, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"")
     with pytest.raises(DataError, match=r"bad\.jpg: empty file"):

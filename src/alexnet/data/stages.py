@@ -64,6 +64,7 @@ def _later_stages(
     """Give, for each stored picture: with colour noise, in training twice, in testing."""
     first, second = (Chance(feed.recipe.seed, epoch, places) for epoch in (0, 1))
     shifts = [" ".join(f"{shift:+.0f}".replace("-", "−") for shift in row) for row in feed.shifts(first)]
+    shifts = [words if any(row) else "no shift" for words, row in zip(shifts, feed.shifts(first), strict=True)]
     coloured = [("colour noise", shift, one) for shift, one in zip(shifts, feed.recoloured(stored, first), strict=True)]
     again = [("in training", "epoch 1", first), ("in training", "epoch 2", second)]
     trained = [[(name, epoch, one) for one in feed.in_training(stored, chance)] for name, epoch, chance in again]
@@ -90,7 +91,9 @@ def draw_stages(feed: Feed, path: Path, files: list[Path], split: str) -> str:
     """
     rows = rows_of_files(feed, files) if files else rows_of_store(feed, split)
     noise = f"recipe {feed.name} has none, this is the paper's, {COLOUR_NOISE:g} (§4.1)"
-    noise = noise if not feed.recipe.colour_noise else f"{feed.recipe.colour_noise:g} (§4.1)"
+    if feed.recipe.colour_noise:
+        some, share = feed.recipe.colour_probability < 1, feed.recipe.colour_probability
+        noise = f"{feed.recipe.colour_noise:g} (§4.1)" + (f" on {share:.0%} of the pictures" if some else "")
     lines = [feed.words(), f"Colour noise: {noise}; below it, the shift of R, G, B in grey levels."]
     if not files:
         lines.append(f"Of {split}: resized and cut when it was prepared; give photographs to see these steps too.")
