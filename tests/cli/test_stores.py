@@ -1,4 +1,4 @@
-"""Tests of alexnet.cli.stores: prepare, data, verify."""
+"""Tests of alexnet.cli.stores: prepare, verify."""
 
 import json
 import shutil
@@ -47,28 +47,6 @@ def test_a_limit_that_says_nothing_is_refused(word):
 
 def test_limits_are_read():
     assert limits(["train=5000", "test=1000"]) == {"train": 5000, "test": 1000}
-
-
-def test_data_tells_classes_and_statistics(command, tiny_store):
-    done = command("data", tiny_store)
-    assert (done.code, done.err) == (0, "")
-    lines = done.out.splitlines()
-    assert lines[0] == f"{tiny_store}: 10 classes, 32×32 pixels"
-    assert lines[1] == "  train        48 images, 4 to 5 a class"
-    assert lines[4].startswith("  classes disc, ring, square, ")
-    mean = ", ".join(f"{value:.1f}" for value in Store(tiny_store).statistics.mean)
-    assert lines[5] == f"  mean RGB {mean}"
-    assert [line.split()[0] for line in lines[6:]] == ["deviation", "deviation"]
-
-
-def test_data_draws_the_readings_of_the_colour_shift(command, photo_store, tmp_path):
-    done = command("data", photo_store, "--colour", "sheet.png")
-    assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[-1] == "sheet.png: the readings of the colour shift"
-    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
-    refused = command("data", photo_store, "--colour", "sheet.jpg")
-    assert refused.code == 2
-    assert refused.err == "error: sheet.jpg would hold a PNG: end its name in .png\n"
 
 
 def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_store, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet.data.decode import UnreadablePicture, decode, decode_file, fit, signature
+from alexnet.data.decode import UnreadablePicture, decode, decode_file, fit, scale, signature
 
 CHANCE = np.random.default_rng(0)
 PIXELS = CHANCE.integers(0, 256, (12, 20, 3), np.uint8)
@@ -305,3 +305,15 @@ def test_real_turned_pictures_are_upright(orientation):
     upright = decode_file(BAD_IMAGES / "pillow/hopper.jpg").ravel()
     turned = decode_file(BAD_IMAGES / f"pillow/hopper_orientation_{orientation}.jpg").ravel()
     assert np.corrcoef(upright, turned)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "scaled"),
+    [(60, 90, (32, 48)), (90, 60, (48, 32)), (32, 32, (32, 32)), (10, 1000, (32, 128)), (16, 17, (32, 34))],
+)
+def test_scaling_keeps_the_proportions_and_fit_cuts_its_middle_out(height, width, scaled):
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    whole = scale(picture, 32)
+    assert whole.shape == (*scaled, 3)
+    top, left = (scaled[0] - 32) // 2, (scaled[1] - 32) // 2
+    assert np.array_equal(fit(picture, 32), whole[top : top + 32, left : left + 32])

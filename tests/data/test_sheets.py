@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from alexnet.data import sheets
+from alexnet.data.canvas import MARGIN_PX
 from alexnet.data.chance import Chance
+from alexnet.data.choosing import spread
 from alexnet.data.colour import colour_shift
-from alexnet.data.sheets import CELL_PX, DRAWS, HEAD_PX, READINGS, ROW_PX, draw_colours, recoloured, spread
+from alexnet.data.sheets import CELL_PX, DRAWS, HEAD_PX, READINGS, ROW_PX, draw_colours, recoloured
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, UsageError
 from alexnet.recipe import Recipe
@@ -28,37 +30,6 @@ def resized(picture):
 def few(monkeypatch):
     """Fewer pictures, drawn sooner."""
     monkeypatch.setattr(sheets, "PICTURES", 3)
-
-
-@pytest.fixture
-def words(monkeypatch):
-    """All that is written on sheets, with its place."""
-    found = []
-    write = sheets._write
-
-    def remember(figure, left, top, text, **look):
-        found.append((left, top, text))
-        write(figure, left, top, text, **look)
-
-    monkeypatch.setattr(sheets, "_write", remember)
-    return found
-
-
-@pytest.mark.parametrize(
-    ("labels", "count", "places"),
-    [
-        ([0, 1, 2, 3], 4, [0, 1, 2, 3]),
-        ([3, 0, 2, 1, 3, 0], 4, [1, 3, 2, 0]),
-        (list(range(11)), 3, [0, 5, 10]),
-        ([5] * 9, 3, [0, 1, 2]),
-        ([0, 1, 1, 1, 0, 0], 4, [0, 4, 1, 2]),
-        ([0, 1, 1, 1, 1], 4, [0, 1, 2, 3]),
-        ([7, 7], 6, [0, 1]),
-        ([4], 6, [0]),
-    ],
-)
-def test_pictures_are_spread_over_the_classes(labels, count, places):
-    assert spread(np.array(labels), count).tolist() == places
 
 
 @pytest.mark.parametrize("form", READINGS)
@@ -81,7 +52,7 @@ def test_the_sheet_shows_originals_and_draws_with_their_shifts(photo_store, tmp_
     sheet = np.asarray(Image.open(path).convert("RGB"))
     split = store.splits["train"]
     places = spread(split.labels, 3)
-    assert len(sheet) == HEAD_PX + len(places) * ROW_PX + sheets.MARGIN_PX
+    assert len(sheet) == HEAD_PX + len(places) * ROW_PX + MARGIN_PX
     for row, place in enumerate(places):
         assert np.array_equal(cell(sheet, row, sheets._left(0, 0)), resized(split.images[place]))
         for group, form in enumerate(READINGS, start=1):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet import __version__
-from alexnet.cli import evaluating, learning, stores, telling, using
+from alexnet.cli import evaluating, learning, looking, stores, telling, using
 from alexnet.cli.options import Options, add_device
 from alexnet.errors import AlexNetError
 from alexnet.flags import Parser
@@ -74,7 +74,7 @@ def parser() -> Parser:
     )
     add_device(demo)
     stores.add_prepare(verb("prepare", stores.run_prepare, "write pictures into a store"))
-    stores.add_data(verb("data", stores.run_data, "what is in a store"))
+    looking.add_data(verb("data", looking.run_data, "what is in a store"))
     verify = verb("verify", stores.run_verify, "check every byte of a store")
     verify.add_argument("store", type=Path, metavar="STORE")
     verify.add_argument("--json", action="store_true", help="print one JSON value")

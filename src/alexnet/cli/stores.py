@@ -1,12 +1,16 @@
-"""The verbs of the data's first part: prepare, data, verify."""
+"""The verbs that make a store and check it: prepare, verify."""
 
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from alexnet.cli.describing import tell_splits
 from alexnet.cli.options import Options
 from alexnet.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from alexnet.data.store import Store
 
 
 def add_prepare(parser: argparse.ArgumentParser) -> None:
@@ -73,47 +77,13 @@ def limits(words: list[str]) -> dict[str, int]:
     return limit
 
 
-def describe(store: Any) -> None:
-    """Print what is in a store."""
-    import numpy as np
-
-    print(f"{store.path}: {len(store.classes)} classes, {store.side}×{store.side} pixels")
-    for name, split in store.splits.items():
-        counts = np.bincount(split.labels, minlength=len(store.classes))
-        spread = f"{counts.min():,}" if counts.min() == counts.max() else f"{counts.min():,} to {counts.max():,}"
-        print(f"  {name:5} {len(split):>9,} images, {spread} a class")
+def describe(store: "Store") -> None:
+    """Print what a new store holds, and why files were not used."""
+    tell_splits(store)
     report = json.loads((store.path / "report.json").read_text(encoding="utf-8"))
     for fate, reasons in report["reasons"].items():
         for reason, count in reasons.items():
             print(f"  {fate}: {count:,} × {reason} (see report.json)")
-
-
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `data`."""
-    parser.add_argument("store", type=Path, metavar="STORE")
-    sheet = "also draw the three readings of the colour shift (§4.1) on a few of its training pictures"
-    parser.add_argument("--colour", type=Path, metavar="FILE.png", help=sheet)
-
-
-def run_data(options: Options) -> None:
-    """Show what is in a store."""
-    from alexnet.data.store import Store
-
-    store = Store(options.store)
-    describe(store)
-    print(f"  classes {', '.join(store.classes)}")
-    statistics = store.statistics
-    for what, values in (
-        ("mean RGB", statistics.mean),
-        ("deviation RGB", statistics.deviation),
-        ("deviation along the colour axes", statistics.colour_deviations),
-    ):
-        print(f"  {what} {', '.join(f'{value:.1f}' for value in values)}")
-    if options.colour:
-        from alexnet.data.sheets import draw_colours
-
-        draw_colours(store, options.colour)
-        print(f"{options.colour}: the readings of the colour shift")
 
 
 def run_verify(options: Options) -> int:

@@ -209,23 +209,28 @@ def decode_file(path: Path) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def fit(picture: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "{side} {side} 3"]:
-    """Scale the shorter side to `side` and cut out the central square (§2).
+    """Scale the shorter side to `side` and cut out the central square (§2)."""
+    return np.ascontiguousarray(_centre(scale(picture, side), side, side))
+
+
+def scale(picture: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "scaled_h scaled_w 3"]:
+    """Scale the shorter side to `side`.
 
     Bilinear, antialiased, by PyTorch, so that every decoder's pixels go the same way. A picture more than four times
-    as long as wide first loses its ends, which the cut would take anyway: scaled up they could fill the memory.
+    as long as wide first loses its ends, which `fit` would cut off anyway: scaled up they could fill the memory.
     """
     height, width = picture.shape[:2]
     longest = MAX_ASPECT * min(height, width)
     picture = _centre(picture, min(height, longest), min(width, longest))
     height, width = picture.shape[:2]
     if min(height, width) != side:
-        scale = side / min(height, width)
-        size = [max(side, round(height * scale)), max(side, round(width * scale))]
+        factor = side / min(height, width)
+        size = [max(side, round(height * factor)), max(side, round(width * factor))]
         # channels last in memory, as it comes: the fast path of the uint8 kernel
         pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
         scaled = F.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False)
         picture = scaled[0].permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(_centre(picture, side, side))
+    return picture
 
 
 def _centre(picture: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "{height} {width} 3"]:

@@ -1,23 +1,19 @@
 """What the colour shift does to a store's own pictures: one PNG with its three readings side by side (§4.1)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
-from PIL import Image
 
+from alexnet.data.canvas import GAP_PX, MARGIN_PX, QUIET, Canvas, canvas
 from alexnet.data.chance import Chance
+from alexnet.data.choosing import pictures as read_pictures
+from alexnet.data.choosing import spread
 from alexnet.data.colour import colour_shift, recolour, shift_sizes
 from alexnet.data.store import Statistics, Store
-from alexnet.durable import atomic_file
-from alexnet.errors import UsageError
 from alexnet.paper import COLOUR_NOISE
 from alexnet.recipe import ColourForm, Recipe
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PICTURES = 6
 DRAWS = 3
@@ -28,21 +24,8 @@ READINGS: dict[ColourForm, tuple[str, str]] = {
     "lighting": ("fb.resnet.torch", "coefficient × ImageNet's eigenvalue, pixels 0–1"),
 }
 # In pixels of the PNG, which is made to be read at about half its size.
-CELL_PX, ROW_PX, GAP_PX, GROUP_GAP_PX = 176, 212, 6, 40
-LEFT_PX, HEAD_PX, MARGIN_PX, LINE_PX = 44, 196, 24, 30
-DPI = 144
-INK, QUIET = "#222222", "#6b6b6b"
-
-
-def spread(labels: Int64[np.ndarray, "n"], count: int) -> Int64[np.ndarray, "k"]:
-    """Choose places of up to `count` pictures, from classes as many and as far apart as can be, class by class."""
-    by_class = np.argsort(labels, kind="stable")
-    _, first, sizes = np.unique(labels[by_class], return_index=True, return_counts=True)
-    rank = np.arange(len(labels)) - np.repeat(first, sizes)
-    # The first picture of each class, then the second of each, as far as they are needed.
-    rounds = by_class[np.argsort(rank, kind="stable")][: max(count, len(first))]
-    chosen = rounds[np.linspace(0, len(rounds) - 1, min(count, len(rounds))).round().astype(np.int64)]
-    return chosen[np.argsort(labels[chosen], kind="stable")]
+CELL_PX, ROW_PX, GROUP_GAP_PX = 176, 212, 40
+LEFT_PX, HEAD_PX, LINE_PX = 44, 196, 30
 
 
 def recoloured(
@@ -65,25 +48,14 @@ def draw_colours(store: Store, path: Path) -> None:
         UsageError: If `path` is no name of a PNG, or matplotlib is not installed.
         AlexNetError: If the file cannot be written.
     """
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{path} would hold a PNG: end its name in .png")
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(f"{path.name} needs matplotlib: pip install 'alexnet[plot]'") from error
     places = spread(store.splits["train"].labels, PICTURES)
     width = _left(len(READINGS), DRAWS - 1) + CELL_PX + MARGIN_PX
     height = HEAD_PX + len(places) * ROW_PX + MARGIN_PX
-    # DejaVu comes with matplotlib: the same picture everywhere.
-    with rc_context({"font.family": "DejaVu Sans", "font.size": 9.5, "text.color": INK}):
-        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-        _draw_head(figure, store)
-        _draw_originals(figure, store, places)
+    with canvas(path, width, height) as sheet:
+        _draw_head(sheet, store)
+        _draw_originals(sheet, store, places)
         for group, form in enumerate(READINGS, start=1):
-            _draw_reading(figure, store, places, form, group)
-        with atomic_file(path) as stream:
-            figure.savefig(stream, format="png", metadata={"Software": None})
+            _draw_reading(sheet, store, places, form, group)
 
 
 def _left(group: int, column: int) -> int:
@@ -92,61 +64,47 @@ def _left(group: int, column: int) -> int:
     return LEFT_PX + columns * (CELL_PX + GAP_PX) + group * (GROUP_GAP_PX - GAP_PX)
 
 
-def _write(figure: "Figure", left: float, top: float, words: str, **look: Any) -> None:
-    """Write words, taken as they are, on a line at pixels from the top left corner."""
-    width, height = figure.get_size_inches() * DPI
-    printable = words.encode(errors="backslashreplace").decode()  # a folder's name may hold odd bytes
-    figure.text(left / width, 1 - top / height, printable, parse_math=False, **{"va": "baseline", **look})
-
-
-def _show(figure: "Figure", left: int, row: int, picture: UInt8[np.ndarray, "side side 3"]) -> None:
-    """Put a picture into its cell, pixel on pixel of the PNG."""
-    cell = Image.fromarray(picture).resize((CELL_PX, CELL_PX), Image.Resampling.BICUBIC)
-    height = round(figure.get_size_inches()[1] * DPI)
-    figure.figimage(np.asarray(cell), left, height - HEAD_PX - row * ROW_PX - CELL_PX)
-
-
-def _draw_head(figure: "Figure", store: Store) -> None:
+def _draw_head(sheet: Canvas, store: Store) -> None:
     """Say what the sheet shows, and name each reading with its deviations over its draws."""
     about = f"Colour shift along the principal axes (§4.1) on {_short(store.path.resolve().name, 60)}"
-    _write(figure, LEFT_PX, 44, about, fontsize=13, fontweight="bold")
+    sheet.write(LEFT_PX, 44, about, fontsize=13, fontweight="bold")
     how = (
         f"Each draw: three coefficients from N(0, {COLOUR_NOISE:g}), the same ones in every reading; "
         "below it, the shift of R, G, B in grey levels. The axes of fb.resnet.torch have signs of their own."
     )
-    _write(figure, LEFT_PX, 44 + LINE_PX, how, color=QUIET)
+    sheet.write(LEFT_PX, 44 + LINE_PX, how, color=QUIET)
     base = HEAD_PX - 14 - 2 * LINE_PX
-    _write(figure, _left(0, 0), base, "original", fontweight="bold", fontsize=11)
+    sheet.write(_left(0, 0), base, "original", fontweight="bold", fontsize=11)
     for group, (form, (source, formula)) in enumerate(READINGS.items(), start=1):
         sizes, _ = shift_sizes(Recipe(colour_form=form), store.statistics)
         deviations = " / ".join(f"{size:.1f}" if size >= 1 else f"{size:.2f}" for size in COLOUR_NOISE * sizes)
-        _write(figure, _left(group, 0), base, f"{form} ({source})", fontweight="bold", fontsize=11)
-        _write(figure, _left(group, 0), base + LINE_PX, formula, color=QUIET)
-        _write(figure, _left(group, 0), base + 2 * LINE_PX, f"deviation {deviations} grey levels along the axes")
+        sheet.write(_left(group, 0), base, f"{form} ({source})", fontweight="bold", fontsize=11)
+        sheet.write(_left(group, 0), base + LINE_PX, formula, color=QUIET)
+        sheet.write(_left(group, 0), base + 2 * LINE_PX, f"deviation {deviations} grey levels along the axes")
 
 
-def _draw_originals(figure: "Figure", store: Store, places: Int64[np.ndarray, "n"]) -> None:
+def _draw_originals(sheet: Canvas, store: Store, places: Int64[np.ndarray, "n"]) -> None:
     """Show the pictures as stored, each with its class."""
     split = store.splits["train"]
-    for row, place in enumerate(places):
-        _show(figure, _left(0, 0), row, np.ascontiguousarray(split.images[place]))
+    for row, (place, picture) in enumerate(zip(places, read_pictures(split, places), strict=True)):
+        sheet.show(_left(0, 0), HEAD_PX + row * ROW_PX, picture, CELL_PX)
         middle = HEAD_PX + row * ROW_PX + CELL_PX / 2
         label = _short(store.classes[split.labels[place]], 18)
-        _write(figure, LEFT_PX - 8, middle, label, color=QUIET, rotation=90, va="center", ha="right")
+        sheet.write(LEFT_PX - 8, middle, label, color=QUIET, rotation=90, va="center", ha="right")
 
 
-def _draw_reading(figure: "Figure", store: Store, places: Int64[np.ndarray, "n"], form: ColourForm, group: int) -> None:
+def _draw_reading(sheet: Canvas, store: Store, places: Int64[np.ndarray, "n"], form: ColourForm, group: int) -> None:
     """Show the draws of one reading, each with its shift."""
     recipe = Recipe(colour_noise=COLOUR_NOISE, colour_form=form)
-    pictures = np.ascontiguousarray(store.splits["train"].images[places])
+    pictures = read_pictures(store.splits["train"], places)
     for draw in range(DRAWS):
         left, chance = _left(group, draw), Chance(0, draw, places)
         shifts = colour_shift(chance, recipe, store.statistics)
         for row, picture in enumerate(recoloured(pictures, chance, recipe, store.statistics)):
-            _show(figure, left, row, picture)
+            sheet.show(left, HEAD_PX + row * ROW_PX, picture, CELL_PX)
             words = "  ".join(f"{shift:+.1f}" for shift in shifts[row].tolist())
             under = HEAD_PX + row * ROW_PX + CELL_PX + 21
-            _write(figure, left + CELL_PX / 2, under, words.replace("-", "−"), color=QUIET, ha="center", fontsize=8)
+            sheet.write(left + CELL_PX / 2, under, words.replace("-", "−"), color=QUIET, ha="center", fontsize=8)
 
 
 def _short(name: str, letters: int) -> str:
