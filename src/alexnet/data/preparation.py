@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from alexnet.data.decode import UnreadablePicture, decode, decode_file, fit
+from alexnet.data.member import Member
 from alexnet.data.sources import Example, Source
 from alexnet.data.sources.cifar10 import Cifar10
 from alexnet.data.sources.folder import Folder
@@ -265,4 +266,6 @@ class _Job:
 def _pixels(example: Example) -> UInt8[np.ndarray, "h w 3"]:
     if isinstance(example.picture, Path):
         return decode_file(example.picture)
+    if isinstance(example.picture, Member):
+        return decode(example.picture.read())
     return decode(example.picture) if isinstance(example.picture, bytes) else example.picture
