@@ -191,6 +191,18 @@ def _index_zip(path: Path, stream: BinaryIO, base: int, skipped: Skipped) -> Ite
                 yield Member(path, _plain(entry.filename), place, *sizes, deflated, entry.CRC)
 
 
+def read(member: Member) -> bytes:
+    """Read a member that must be there whole: a list, a key to the classes.
+
+    Raises:
+        DataError: If it is damaged.
+    """
+    try:
+        return member.read()
+    except UnreadablePicture as error:
+        raise DataError(f"{member.archive}/{member.name}: {error}; fetch {member.archive.name} again") from error
+
+
 def members(
     place: Path | Member | BinaryIO,
     wanted: Callable[[str], bool] = lambda name: True,
@@ -217,10 +229,7 @@ def members(
     if isinstance(place, Path | Member) and _is_zip(place):
         for member in index(place, told):
             if wanted(member.name) and _fits(member.name, member.size, limit, told):
-                try:
-                    yield member.name, member.read()
-                except UnreadablePicture as error:
-                    raise DataError(f"{title}/{member.name}: {error}; fetch {title} again") from error
+                yield member.name, read(member)
         return
     with (
         _refusing_torn(str(title)),

@@ -22,12 +22,14 @@ class Example:
         label: Index into the source's classes.
         split: `train`, `val` or `test`.
         name: Of the picture in its source.
+        box: The part of it to take: left, top, right, bottom in pixels; None takes it whole.
     """
 
     picture: Path | Member | bytes | UInt8[np.ndarray, "h w 3"]
     label: int
     split: str
     name: str
+    box: tuple[int, int, int, int] | None = None
 
 
 @runtime_checkable

@@ -29,6 +29,7 @@ class Walk:
         self.seen: dict[tuple[int, int], str] = {}
 
     def name(self, path: str | Path) -> str:
+        """Name a file or folder by its place below the root."""
         return Path(path).relative_to(self.root).as_posix()
 
     def entries(self, folder: str | Path) -> list[os.DirEntry[str]]:
