@@ -15,8 +15,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from alexnet.data.decode import MAX_BYTES, UnreadablePicture
 from alexnet.data.member import LOCAL_HEADER, ZIP, Member, Window, data_offset
@@ -24,7 +25,7 @@ from alexnet.errors import DataError
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 # How a compressed tar begins: the program that unpacks it, and what reads it here.
-COMPRESSED: dict[bytes, tuple[str, Callable[[BinaryIO], Any]]] = {
+COMPRESSED: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
     b"\x1f\x8b": ("gunzip", lambda stream: gzip.GzipFile(fileobj=stream)),
     b"BZh": ("bunzip2", bz2.BZ2File),
     b"\xfd7zXZ\x00": ("unxz", lzma.LZMAFile),
@@ -107,7 +108,7 @@ def _refusing_torn(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(place: Path | Member) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(place: Path | Member) -> Iterator[tuple[BufferedIOBase, int]]:
     """Open an archive, or one inside another, and tell where it begins in the file on the disk."""
     if isinstance(place, Path):
         with place.open("rb") as stream:
@@ -115,9 +116,9 @@ def _opened(place: Path | Member) -> Iterator[tuple[BinaryIO, int]]:
         return
     if place.deflated:
         raise DataError(f"{place.archive}/{place.name} is compressed once more: unzip it from {place.archive} first")
-    with place.archive.open("rb", buffering=0) as whole:
-        start = data_offset(cast(BinaryIO, whole), place)
-        yield cast(BinaryIO, io.BufferedReader(Window(cast(BinaryIO, whole), start, place.size), 2048)), start
+    with place.archive.open("rb") as whole:
+        start = data_offset(whole, place)
+        yield io.BufferedReader(Window(whole, start, place.size), 2048), start
 
 
 def index(place: Path | Member, skipped: Skipped | None = None) -> list[Member]:
@@ -163,7 +164,7 @@ def _headers(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield header
 
 
-def _index_tar(path: Path, stream: BinaryIO, base: int, skipped: Skipped) -> Iterator[Member]:
+def _index_tar(path: Path, stream: BufferedIOBase, base: int, skipped: Skipped) -> Iterator[Member]:
     with tarfile.open(fileobj=stream, mode="r:", tarinfo=_StrictHeader) as archive:
         for header in _headers(archive):
             if header.isdir():
@@ -174,8 +175,10 @@ def _index_tar(path: Path, stream: BinaryIO, base: int, skipped: Skipped) -> Ite
                 yield Member(path, _plain(header.name), base + header.offset_data, header.size)
 
 
-def _index_zip(path: Path, stream: BinaryIO, base: int, skipped: Skipped) -> Iterator[Member]:
+def _index_zip(path: Path, stream: BufferedIOBase, base: int, skipped: Skipped) -> Iterator[Member]:
     with zipfile.ZipFile(stream) as archive:
+        if len(archive.infolist()) > MAX_MEMBERS:
+            raise zipfile.BadZipFile(f"more than {MAX_MEMBERS:,} members")
         end = 0
         for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
             if entry.header_offset < end:
@@ -204,7 +207,7 @@ def read(member: Member) -> bytes:
 
 
 def members(
-    place: Path | Member | BinaryIO,
+    place: Path | Member | BufferedIOBase,
     wanted: Callable[[str], bool] = lambda name: True,
     *,
     skipped: Skipped | None = None,
@@ -254,7 +257,7 @@ def _is_zip(place: Path | Member) -> bool:
 
 
 @contextmanager
-def _streamed(place: Path | Member | BinaryIO) -> Iterator[BinaryIO]:
+def _streamed(place: Path | Member | BufferedIOBase) -> Iterator[BufferedIOBase]:
     """Open a tar to be read from its beginning to its end, and take its compression off."""
     with ExitStack() as stack:
         stream = stack.enter_context(_opened(place))[0] if isinstance(place, Path | Member) else place
@@ -263,9 +266,9 @@ def _streamed(place: Path | Member | BinaryIO) -> Iterator[BinaryIO]:
         head = ahead.peek(8)
         for start, (_, reader) in COMPRESSED.items():
             if head.startswith(start):
-                yield stack.enter_context(reader(cast(BinaryIO, ahead)))
+                yield stack.enter_context(reader(ahead))
                 return
-        yield cast(BinaryIO, ahead)
+        yield ahead
 
 
 def _fits(name: str, size: int, limit: int, skipped: Skipped) -> bool:

@@ -5,8 +5,9 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from alexnet.data.decode import MAX_BYTES, UnreadablePicture
 
@@ -57,7 +58,7 @@ class Member:
         return data
 
 
-def data_offset(stream: BinaryIO, member: Member) -> int:
+def data_offset(stream: BufferedIOBase, member: Member) -> int:
     """Find where a member's bytes begin; in a zip, behind a header of their own."""
     if member.packed is None:
         return member.offset
@@ -72,7 +73,7 @@ def data_offset(stream: BinaryIO, member: Member) -> int:
 class Window(io.RawIOBase):
     """A piece of a file that is to look like a file: an archive inside an archive."""
 
-    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
+    def __init__(self, stream: BufferedIOBase, start: int, size: int) -> None:
         self.stream, self.start, self.size, self.place = stream, start, size, 0
 
     def readable(self) -> bool:
@@ -90,7 +91,7 @@ class Window(io.RawIOBase):
             raise ValueError(f"seek before the beginning ({self.place})")
         return self.place
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         """Read what fits, and not beyond the piece."""
         self.stream.seek(self.start + self.place)
         data = self.stream.read(max(0, min(len(buffer), self.size - self.place)))
