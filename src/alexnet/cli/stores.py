@@ -36,6 +36,7 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
     _add_shares(cats_dogs, "", val=0.1, test=0.1)
     _add_stanford_dogs(kind("stanford-dogs", 256, "Stanford Dogs, 120 breeds", "folder of Images or images.tar"))
     _add_hub(kind("hub", 256, "a data set of the Hugging Face Hub", "its id, as ethz/food101"))
+    _add_imagenet(kind("imagenet", 256, "ILSVRC2012 or 2010, as distributed or unpacked", "folder of its archives"))
     shapes = kind("shapes", 64, "drawn pictures in ten classes: shapes, textures, colours", None)
     shapes.add_argument("--count", type=int, default=4000, metavar="N", help="pictures in all (default: 4000)")
     shapes.add_argument("--seed", type=int, default=0, metavar="N", help="what is drawn (default: 0)")
@@ -72,12 +73,23 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
     _add_shares(parser, "where there is only train", val=0.2, test=0.0)
 
 
+def _add_imagenet(parser: argparse.ArgumentParser) -> None:
+    only = "only these: WordNet ids, or a file with one first on each line (default: all)"
+    parser.add_argument("--classes", nargs="+", metavar="ID", help=only)
+    some = "pictures to take of each class, in every split (default: all)"
+    parser.add_argument("--per-class", type=int, metavar="N", help=some)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which pictures these are (default: 0)")
+    labels = "labels of val, where they do not lie beside the pictures; lines: PICTURE WORDNET-ID"
+    parser.add_argument("--val-list", type=Path, metavar="FILE", help=labels)
+
+
 SHARES = ("val_share", "test_share", "seed")
 OWN_OPTIONS = {
     "cats-dogs": SHARES,
     "cifar10": ("download",),
     "folder": SHARES,
     "hub": ("image", "label", "config", "revision", "splits", *SHARES),
+    "imagenet": ("classes", "per_class", "seed", "val_list"),
     "shapes": ("count", "seed"),
     "stanford-dogs": ("classes", "classes_largest", "split", "seed", "boxes"),
 }
@@ -104,6 +116,9 @@ def run_prepare(options: Options) -> None:
             **own,
         )
     describe(store)
+    if options.kind == "imagenet":
+        for split, labels in store.manifest["source"]["fingerprint"]["labels"].items():
+            print(f"  labels of {split}: {labels}")
 
 
 def limits(words: list[str]) -> dict[str, int]:

@@ -27,6 +27,7 @@ from alexnet.data.sources.cats_dogs import CatsDogs
 from alexnet.data.sources.cifar10 import Cifar10
 from alexnet.data.sources.folder import Folder
 from alexnet.data.sources.hub import Hub
+from alexnet.data.sources.imagenet import ImageNet
 from alexnet.data.sources.shapes import Shapes
 from alexnet.data.sources.stanford_dogs import StanfordDogs
 from alexnet.data.statistics import Totals
@@ -40,6 +41,7 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "cifar10": Cifar10,
     "folder": Folder,
     "hub": Hub,
+    "imagenet": ImageNet,
     "shapes": Shapes,
     "stanford-dogs": StanfordDogs,
 }
