@@ -82,7 +82,9 @@ def test_every_layout_gives_the_same_pictures_labels_and_order(tmp_path, miniatu
     assert [name.split()[0] for name in source.classes] == WNIDS
     assert source.splits == {"train": 18, "val": 12}
     assert source.default_side == 256
-    train = [(f"train/{wnid}/{name}", label) for label, wnid in enumerate(WNIDS) for name in sorted(miniature.train[wnid])]
+    train = [
+        (f"train/{wnid}/{name}", label) for label, wnid in enumerate(WNIDS) for name in sorted(miniature.train[wnid])
+    ]
     val = [(f"val/{wnid}/{name}", WNIDS.index(wnid)) for name, wnid in miniature.val.items()]
     examples = list(source.examples())
     assert [(example.name, example.label) for example in examples] == train + val
@@ -118,7 +120,7 @@ def test_nothing_is_read_before_a_picture_is_decoded(tmp_path, miniature, matlab
     example = next(ImageNet(tmp_path).examples())
     assert isinstance(example.picture, Member)
     assert pickle.loads(pickle.dumps(example)) == example
-    os.truncate(tmp_path / "ILSVRC2012_img_train.tar", 2000)
+    os.truncate(tmp_path / "ILSVRC2012_img_train.tar", 1100)
     with pytest.raises(DataError):
         example.picture.read()
 
@@ -137,9 +139,7 @@ def test_a_list_of_classes_takes_these_alone(tmp_path, miniature, matlab, lay_ou
     lay_out(miniature, tmp_path)
     file = tmp_path / "some.txt"
     file.write_text("# two of six\nn03710637 maillot\n\nn02012849\n")
-    source = ImageNet(
-        tmp_path, classes={"list": ["n03710637", "n02012849"], "file": [str(file)], "path": file}[given]
-    )
+    source = ImageNet(tmp_path, classes={"list": ["n03710637", "n02012849"], "file": [str(file)], "path": file}[given])
     assert source.classes == ["n02012849 crane", "n03710637 maillot"]
     assert source.splits == {"train": 6, "val": 4}
     assert {(example.name.split("/")[1], example.label) for example in source.examples()} == {
@@ -350,7 +350,9 @@ def test_real_val_pictures_agree_with_the_ground_truth_list(tmp_path):
         truth[file.name] = file.parent.name
     assert len(truth) == 500
     source = ImageNet(tmp_path, val_list=lists / "ILSVRC2012_validation_ground_truth.txt")
-    found = {e.name.rpartition("/")[2]: source.classes[e.label].split()[0] for e in source.examples() if e.split == "val"}
+    found = {
+        e.name.rpartition("/")[2]: source.classes[e.label].split()[0] for e in source.examples() if e.split == "val"
+    }
     assert found == truth
 
 

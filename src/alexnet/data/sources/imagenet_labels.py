@@ -26,7 +26,7 @@ POSITIONS = "positions 0–999 among the sorted WordNet ids of ILSVRC2012"
 MAX_FILE_BYTES = 64 << 20
 LOGIN = "image-net.org, after a login"
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
-# Where labels of `val` are looked for, the first that is there is taken; the devkit comes last, as it needs scipy.
+# Where labels of `val` are looked for, the first that is there is taken; the devkit comes last, as it needs SciPy.
 LISTS = {
     "val": (
         "LOC_val_solution.csv",
@@ -114,7 +114,7 @@ class Shelf:
         """Read the labels of a split: out of the list `named`, or the first that is found.
 
         Raises:
-            UsageError: If there are none for `val`, or scipy is needed and missing.
+            UsageError: If there are none for `val`, or SciPy is needed and missing.
             DataError: If a list is damaged, or could mean two things.
         """
         if named is not None:
@@ -267,14 +267,14 @@ def read_meta(data: bytes) -> Meta:
     """Read the devkit's `meta.mat`: classes have no children, the other synsets are their ancestors.
 
     Raises:
-        UsageError: If scipy is not there.
+        UsageError: If SciPy is not there.
         DataError: If it is damaged.
     """
     try:
         from scipy.io import loadmat
     except ImportError as error:
         raise UsageError(
-            f"the devkit's meta.mat is a MATLAB file: `pip install scipy` to read it, or give val.txt "
+            'the devkit\'s meta.mat is a file of MATLAB and needs SciPy: pip install "alexnet[matlab]", or give val.txt '
             f"in place of {DEVKIT} (lines: ILSVRC2012_val_00000001.JPEG n01751748)"
         ) from error
     try:

@@ -19,7 +19,7 @@ from alexnet.data.archives import index
 from alexnet.data.member import Member
 from alexnet.data.sources import SPLITS
 from alexnet.data.sources.files import METADATA, File, pictures
-from alexnet.data.sources.imagenet_labels import DEVKIT, LOGIN, WNID, suggest
+from alexnet.data.sources.imagenet_labels import DEVKIT, LOGIN, WNID, known_names, suggest
 from alexnet.errors import DataError, UsageError
 
 TAR = re.compile(r"ILSVRC20\d\d_(?:img|images)_(train|val|test)(\.tar)?")  # without the ending: unpacked to a folder
@@ -167,7 +167,7 @@ def classes_of(split: str, place: Path, skipped: Skipped) -> dict[str, Path | Me
         elif WNID.fullmatch(name) and (entry.is_dir() or entry.name != name):
             found[name] = entry  # the tar, where there are both
         elif entry.is_dir():
-            raise UsageError(f"{entry} is not named by a WordNet id: {suggest(entry.name, [*found])}")
+            raise UsageError(f"{entry} is not named by a WordNet id: {suggest(entry.name, known_names())}")
         else:
             others.append((f"{split}/{entry.name}", "beside the classes"))
     if found:
