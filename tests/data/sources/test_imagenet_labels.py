@@ -122,7 +122,7 @@ def test_ids_without_the_devkit_ask_for_it(tmp_path, no_scipy):
 
 def test_the_devkit_without_scipy_names_both_ways_out(tmp_path, miniature, no_scipy):
     miniature.devkit(tmp_path / "ILSVRC2012_devkit_t12.tar.gz")
-    with pytest.raises(UsageError, match=r"pip install \"alexnet\[matlab\]\", or give val\.txt"):
+    with pytest.raises(UsageError, match=r"needs SciPy: pip install 'alexnet\[matlab\]', or give val\.txt"):
         Shelf([tmp_path]).truth("val")
     (tmp_path / "val.txt").write_text(miniature.positions())  # is taken first, and needs none
     assert Shelf([tmp_path]).truth("val").source.startswith("val.txt")

@@ -274,8 +274,8 @@ def read_meta(data: bytes) -> Meta:
         from scipy.io import loadmat
     except ImportError as error:
         raise UsageError(
-            'the devkit\'s meta.mat is a file of MATLAB and needs SciPy: pip install "alexnet[matlab]", or give val.txt '
-            f"in place of {DEVKIT} (lines: ILSVRC2012_val_00000001.JPEG n01751748)"
+            f"{DEVKIT} holds meta.mat, a file of MATLAB, and needs SciPy: pip install 'alexnet[matlab]', or give val.txt "
+            "in its place (lines: ILSVRC2012_val_00000001.JPEG n01751748)"
         ) from error
     try:
         synsets = loadmat(io.BytesIO(data), squeeze_me=True)["synsets"]
@@ -284,5 +284,6 @@ def read_meta(data: bytes) -> Meta:
         wnids = {int(row[number]): str(row["WNID"]).strip() for row in rows}
         names = {str(row["WNID"]).strip(): str(row["words"]).split(",")[0].strip() for row in rows}
     except Exception as error:  # a damaged .mat can raise anything
-        raise DataError(f"meta.mat cannot be read ({type(error).__name__}: {error}): fetch the devkit again") from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise DataError(f"meta.mat cannot be read ({reason}): fetch the devkit again") from error
     return Meta(wnids, names)
