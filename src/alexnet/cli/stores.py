@@ -36,7 +36,14 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
     _add_shares(cats_dogs, "", val=0.1, test=0.1)
     _add_stanford_dogs(kind("stanford-dogs", 256, "Stanford Dogs, 120 breeds", "folder of Images or images.tar"))
     _add_hub(kind("hub", 256, "a data set of the Hugging Face Hub", "its id, as ethz/food101"))
-    _add_imagenet(kind("imagenet", 256, "ILSVRC2012 or 2010, as distributed or unpacked", "folder of its archives"))
+    _add_imagenet(
+        kind(
+            "imagenet",
+            256,
+            "ILSVRC2012 or 2010, as given out or unpacked",
+            "folder of the archives, or of train and val",
+        )
+    )
     shapes = kind("shapes", 64, "drawn pictures in ten classes: shapes, textures, colours", None)
     shapes.add_argument("--count", type=int, default=4000, metavar="N", help="pictures in all (default: 4000)")
     shapes.add_argument("--seed", type=int, default=0, metavar="N", help="what is drawn (default: 0)")

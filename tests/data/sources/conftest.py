@@ -1,14 +1,18 @@
 """A miniature of ILSVRC: drawn pictures of six classes, to be laid out in any way."""
 
 import io
+import os
 import sys
 import tarfile
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+DATA = os.environ.get("ALEXNET_DATA")
+LISTS = Path(os.environ.get("ALEXNET_IMAGENET_META", f"{DATA}/imagenet-meta"))  # the published lists, which are text
 # Two of them are called crane; the ILSVRC ids are in another order than the WordNet ids, as in the true devkit.
 WNIDS = ["n01440764", "n02012849", "n02105855", "n03126707", "n03710637", "n15075141"]
 ILSVRC_IDS = {"n01440764": 449, "n02012849": 1000, "n02105855": 1, "n03126707": 7, "n03710637": 900, "n15075141": 12}

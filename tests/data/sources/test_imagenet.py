@@ -14,9 +14,7 @@ from alexnet.data.sources.imagenet import ImageNet
 from alexnet.data.store import Store
 from alexnet.errors import DataError, UsageError
 
-from .conftest import ILSVRC_IDS, WNIDS, Miniature, draw, packed, tar
-
-DATA = os.environ.get("ALEXNET_DATA")
+from .conftest import DATA, ILSVRC_IDS, LISTS, WNIDS, Miniature, draw, packed, tar
 
 
 def as_distributed(small, top):
@@ -337,10 +335,8 @@ def test_real_pictures_laid_out_as_distributed_and_as_unpacked_agree(tmp_path):
 
 
 @pytest.mark.skipif(not DATA, reason="ALEXNET_DATA is not set")
+@pytest.mark.skipif(not LISTS.is_dir(), reason="neither ALEXNET_DATA/imagenet-meta nor ALEXNET_IMAGENET_META is there")
 def test_real_val_pictures_agree_with_the_ground_truth_list(tmp_path):
-    lists = Path(os.environ.get("ALEXNET_IMAGENET_META", Path(DATA or ".") / "imagenet-meta"))
-    if not lists.is_dir():
-        pytest.skip(f"{lists} is not there; ALEXNET_IMAGENET_META may name it")
     real = Path(DATA) / "imagenette224-subset"
     (tmp_path / "train").symlink_to(real / "train")
     (tmp_path / "val").mkdir()
@@ -349,7 +345,7 @@ def test_real_val_pictures_agree_with_the_ground_truth_list(tmp_path):
         (tmp_path / "val" / file.name).symlink_to(file)
         truth[file.name] = file.parent.name
     assert len(truth) == 500
-    source = ImageNet(tmp_path, val_list=lists / "ILSVRC2012_validation_ground_truth.txt")
+    source = ImageNet(tmp_path, val_list=LISTS / "ILSVRC2012_validation_ground_truth.txt")
     found = {
         e.name.rpartition("/")[2]: source.classes[e.label].split()[0] for e in source.examples() if e.split == "val"
     }

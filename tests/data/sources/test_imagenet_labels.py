@@ -1,15 +1,15 @@
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from alexnet.data.sources.imagenet_labels import Shelf, chosen_classes, known_names, read_meta, suggest
 from alexnet.errors import DataError, UsageError
 
-from .conftest import ILSVRC_IDS, POSITIONS, WNIDS
+from .conftest import ILSVRC_IDS, LISTS, POSITIONS, WNIDS
 
-META = os.environ.get("ALEXNET_IMAGENET_META")
+WITH_LISTS = pytest.mark.skipif(
+    not LISTS.is_dir(), reason="neither ALEXNET_DATA/imagenet-meta nor ALEXNET_IMAGENET_META is there"
+)
 
 
 def shelf(folder, **files):
@@ -31,17 +31,17 @@ def test_the_classes_of_2012_are_a_thousand_in_sorted_order():
     assert names["n02012849"] == names["n03126707"] == "crane"
 
 
-@pytest.mark.skipif(not META, reason="ALEXNET_IMAGENET_META is not set")
+@WITH_LISTS
 def test_the_classes_agree_with_published_lists():
-    assert list(known_names()) == (Path(META) / "imagenet_synsets_timm.txt").read_text().split()
-    for line in (Path(META) / "synset_words.txt").read_text().splitlines():
+    assert list(known_names()) == (LISTS / "imagenet_synsets_timm.txt").read_text().split()
+    for line in (LISTS / "synset_words.txt").read_text().splitlines():
         wnid, _, words = line.partition(" ")
         assert known_names()[wnid] == words.split(",")[0]
 
 
-@pytest.mark.skipif(not META, reason="ALEXNET_IMAGENET_META is not set")
+@WITH_LISTS
 def test_the_published_ground_truth_has_fifty_pictures_a_class():
-    truth = Shelf([]).truth("val", Path(META) / "ILSVRC2012_validation_ground_truth.txt")
+    truth = Shelf([]).truth("val", LISTS / "ILSVRC2012_validation_ground_truth.txt")
     counts = dict.fromkeys(known_names(), 0)
     for number in range(1, 50_001):
         counts[of(truth, number)[0]] += 1

@@ -120,7 +120,7 @@ class _Reader:
 
     Attributes:
         wnids: The classes.
-        sources: Where the labels of each split come from, in words.
+        sources: Where the labels of val and test come from, in words.
     """
 
     def __init__(self, layout: Layout, shelf: Shelf, skipped: Skipped, chosen: set[str] | None) -> None:
@@ -153,7 +153,6 @@ class _Reader:
             for part, skipped in pool.map(of, self.wnids):
                 parts.append(part)
                 self.skipped += skipped
-        self.sources[split] = "folders or tars named by WordNet ids"
         return joined(parts)
 
     def _other(self, split: str, val_list: Path | None) -> Pictures | None:
@@ -165,6 +164,7 @@ class _Reader:
             raise UsageError(f"{place} has a folder for each class: leave out the list {named} (--val-list)")
         if places:
             self._refuse_difference(split, set(places))
+            self.sources[split] = "folders named by WordNet ids"
             return self._by_class(split, places)
         truth = self.shelf.truth(split, named)
         if truth is None:

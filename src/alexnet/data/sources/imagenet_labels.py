@@ -274,8 +274,8 @@ def read_meta(data: bytes) -> Meta:
         from scipy.io import loadmat
     except ImportError as error:
         raise UsageError(
-            f"{DEVKIT} holds meta.mat, a file of MATLAB, and needs SciPy: pip install 'alexnet[matlab]', or give val.txt "
-            "in its place (lines: ILSVRC2012_val_00000001.JPEG n01751748)"
+            f"{DEVKIT} holds meta.mat, a file of MATLAB, and needs SciPy: pip install 'alexnet[matlab]', or give "
+            "val.txt in its place (lines: ILSVRC2012_val_00000001.JPEG n01751748)"
         ) from error
     try:
         synsets = loadmat(io.BytesIO(data), squeeze_me=True)["synsets"]
