@@ -111,3 +111,12 @@ def test_corrected_pictures_stand_in_for_those_of_their_name(tmp_path):
     assert isinstance(corrected, Member)
     assert corrected.read() == b"new"
     assert pictures.sizes[1] == 3
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    def locked(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", locked)
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
+        find(tmp_path, [])

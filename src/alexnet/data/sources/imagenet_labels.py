@@ -205,7 +205,10 @@ class Shelf:
             for data in (folder, folder / "data", *sorted(folder.glob("*devkit*/data"))):
                 if (data / "meta.mat").is_file():
                     files = [data / "meta.mat", *sorted(data.glob("*_ground_truth.txt"))]
-                    return {file.name: file.read_bytes() for file in files}
+                    try:
+                        return {file.name: file.read_bytes() for file in files}
+                    except OSError as error:
+                        raise DataError(f"{data} cannot be read ({error.strerror}): check its permissions") from error
             for archive in sorted((*folder.glob("*devkit*.tar.gz"), *folder.glob("*devkit*.tgz"))):
                 return _unpacked(archive)
         return {}

@@ -121,10 +121,17 @@ def find(path: Path, skipped: Skipped) -> Layout:
     raise UsageError(f"{path} holds no pictures of ImageNet; {WANTED}")
 
 
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror}): check its permissions") from error
+
+
 def _parts(top: Path, skipped: Skipped) -> dict[str, Path]:
     """Find the place of each split right in `top`: a tar before a folder, as a folder may be half unpacked."""
     found: dict[str, list[Path]] = {split: [] for split in SPLITS}
-    for entry in sorted(top.iterdir()):
+    for entry in _entries(top):
         match = TAR.fullmatch(entry.name)
         split = match[1] if match else entry.name
         if split in found and (entry.is_file() if match and match[2] else entry.is_dir()):
@@ -160,7 +167,7 @@ def classes_of(split: str, place: Path, skipped: Skipped) -> dict[str, Path | Me
                 skipped.append((f"{split}/{member.name}", "beside the classes"))
         return dict(sorted(found.items()))
     others: Skipped = []
-    for entry in sorted(place.iterdir(), key=lambda entry: (entry.is_file(), entry.name)):
+    for entry in sorted(_entries(place), key=Path.is_file):
         name = entry.name.removesuffix(".tar")
         if entry.name.startswith(".") or entry.name.casefold() in METADATA:
             others.append((f"{split}/{entry.name}", "hidden or metadata"))
