@@ -44,7 +44,7 @@ def help_text(*verb):
 
 
 def choices(help_text):
-    return re.findall(r"^ {4}([a-z0-9]+)(?: {2}|$)", help_text, re.MULTILINE)
+    return re.findall(r"^ {4}([a-z0-9-]+)(?: {2}|$)", help_text, re.MULTILINE)
 
 
 def help_texts():

@@ -34,13 +34,76 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
     cifar10 = kind("cifar10", 32, "CIFAR-10 as its authors distribute it, for Python", archive)
     cifar10.add_argument("--download", action="store_true", help="fetch the archive to PATH first")
     folder = kind("folder", 256, "a folder a class, with or without train, val, test above", "folder that holds them")
-    held_out = "share of each class held out, where there is no split"
-    folder.add_argument("--val-share", type=float, default=0.2, metavar="X", help=f"{held_out}, for val (default: 0.2)")
-    folder.add_argument("--test-share", type=float, default=0.0, metavar="X", help=f"{held_out}, for test (default: 0)")
-    folder.add_argument("--seed", type=int, default=0, metavar="N", help="which pictures are held out (default: 0)")
+    _add_shares(folder, "where there is no split", val=0.2, test=0.0)
+    pets = "Kaggle's dogs-vs-cats or Microsoft's PetImages"
+    cats_dogs = kind("cats-dogs", 256, f"cats and dogs: {pets}", "folder or archive of either")
+    _add_shares(cats_dogs, "", val=0.1, test=0.1)
+    _add_stanford_dogs(kind("stanford-dogs", 256, "Stanford Dogs, 120 breeds", "folder of Images or images.tar"))
+    _add_hub(kind("hub", 256, "a data set of the Hugging Face Hub", "its id, as ethz/food101"))
+    _add_imagenet(
+        kind(
+            "imagenet",
+            256,
+            "ILSVRC2012 or 2010, as given out or unpacked",
+            "folder of the archives, or of train and val",
+        )
+    )
     shapes = kind("shapes", 64, "drawn pictures in ten classes: shapes, textures, colours", None)
     shapes.add_argument("--count", type=int, default=4000, metavar="N", help="pictures in all (default: 4000)")
     shapes.add_argument("--seed", type=int, default=0, metavar="N", help="what is drawn (default: 0)")
+
+
+def _add_shares(parser: argparse.ArgumentParser, where: str, val: float, test: float) -> None:
+    """Add what is held out, where the data have no parts of their own."""
+    held_out = f"share of each class held out{', ' * bool(where)}{where}, for"
+    parser.add_argument("--val-share", type=float, default=val, metavar="X", help=f"{held_out} val (default: {val:g})")
+    parser.add_argument(
+        "--test-share", type=float, default=test, metavar="X", help=f"{held_out} test (default: {test})"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which pictures are held out (default: 0)")
+
+
+def _add_stanford_dogs(parser: argparse.ArgumentParser) -> None:
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--classes", nargs="+", metavar="NAME", help="only these breeds: names, or WordNet ids")
+    tie = "only the N breeds with the most pictures; of equals, those with the lower WordNet id"
+    some.add_argument("--classes-largest", type=int, metavar="N", help=tie)
+    split = "write-up-000: a quarter for test, a quarter of the rest for val (default); official: the authors' lists"
+    parser.add_argument("--split", default="write-up-000", metavar="NAME", help=split)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which pictures are held out (default: 0)")
+    parser.add_argument("--boxes", action="store_true", help="cut each picture to its first annotated box")
+
+
+def _add_hub(parser: argparse.ArgumentParser) -> None:
+    for name, what in (("image", "pictures"), ("label", "labels")):
+        parser.add_argument(f"--{name}", metavar="COLUMN", help=f"column of the {what} (default: found by its type)")
+    parser.add_argument("--config", metavar="NAME", help="which configuration, where there are several")
+    parser.add_argument("--revision", metavar="REVISION", help="commit, tag or branch (default: the newest)")
+    which = "which of its splits to take, as train=train val=validation"
+    parser.add_argument("--splits", nargs="+", default=[], metavar="OURS=ITS", help=which)
+    _add_shares(parser, "where there is only train", val=0.2, test=0.0)
+
+
+def _add_imagenet(parser: argparse.ArgumentParser) -> None:
+    only = "only these: WordNet ids, or a file with one first on each line (default: all)"
+    parser.add_argument("--classes", nargs="+", metavar="ID", help=only)
+    some = "pictures to take of each class, in every split (default: all)"
+    parser.add_argument("--per-class", type=int, metavar="N", help=some)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which pictures these are (default: 0)")
+    labels = "labels of val, where they do not lie beside the pictures; lines: PICTURE WORDNET-ID"
+    parser.add_argument("--val-list", type=Path, metavar="FILE", help=labels)
+
+
+SHARES = ("val_share", "test_share", "seed")
+OWN_OPTIONS = {
+    "cats-dogs": SHARES,
+    "cifar10": ("download",),
+    "folder": SHARES,
+    "hub": ("image", "label", "config", "revision", "splits", *SHARES),
+    "imagenet": ("classes", "per_class", "seed", "val_list"),
+    "shapes": ("count", "seed"),
+    "stanford-dogs": ("classes", "classes_largest", "split", "seed", "boxes"),
+}
 
 
 def run_prepare(options: Options) -> None:
@@ -48,9 +111,9 @@ def run_prepare(options: Options) -> None:
     from alexnet.data.preparation import prepare
     from alexnet.progress import Progress
 
-    own = {"cifar10": ("download",), "folder": ("val_share", "test_share", "seed"), "shapes": ("count", "seed")}[
-        options.kind
-    ]
+    own = {name: getattr(options, name) for name in OWN_OPTIONS[options.kind]}
+    if "splits" in own:
+        own["splits"] = pairs(own["splits"])
     with Progress("preparing", None) as progress:
         store = prepare(
             options.kind,
@@ -61,9 +124,12 @@ def run_prepare(options: Options) -> None:
             strict=options.strict,
             limit=limits(options.limit),
             progress=progress.reached,
-            **{name: getattr(options, name) for name in own},
+            **own,
         )
     describe(store)
+    if options.kind == "imagenet":
+        for split, labels in store.manifest["source"]["fingerprint"]["labels"].items():
+            print(f"  labels of {split}: {labels}")
 
 
 def limits(words: list[str]) -> dict[str, int]:
@@ -75,6 +141,17 @@ def limits(words: list[str]) -> dict[str, int]:
             raise UsageError(f"--limit {word} is not understood: write SPLIT=N, as train=5000")
         limit[split] = int(number)
     return limit
+
+
+def pairs(words: list[str]) -> dict[str, str]:
+    """Read `train=train val=validation`."""
+    read = {}
+    for word in words:
+        ours, _, its = word.partition("=")
+        if not ours or not its or ours in read:
+            raise UsageError(f"--splits {word} is not understood: write OURS=ITS, as val=validation, each once")
+        read[ours] = its
+    return read
 
 
 def describe(store: "Store") -> None:

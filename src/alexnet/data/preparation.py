@@ -20,17 +20,31 @@ import numpy as np
 from jaxtyping import UInt8
 
 from alexnet.data.decode import UnreadablePicture, decode, decode_file, fit
+from alexnet.data.member import Member
 from alexnet.data.sources import Example, Source
+from alexnet.data.sources.boxes import cut
+from alexnet.data.sources.cats_dogs import CatsDogs
 from alexnet.data.sources.cifar10 import Cifar10
 from alexnet.data.sources.folder import Folder
+from alexnet.data.sources.hub import Hub
+from alexnet.data.sources.imagenet import ImageNet
 from alexnet.data.sources.shapes import Shapes
+from alexnet.data.sources.stanford_dogs import StanfordDogs
 from alexnet.data.statistics import Totals
 from alexnet.data.store import Store, read_manifest
 from alexnet.data.writing import Records, StoreWriter, writing
 from alexnet.durable import atomic_folder, lock, sweep_temporaries
 from alexnet.errors import AlexNetError, DataError, UsageError, did_you_mean
 
-SOURCES: dict[str, Callable[..., Source]] = {"cifar10": Cifar10, "folder": Folder, "shapes": Shapes}
+SOURCES: dict[str, Callable[..., Source]] = {
+    "cats-dogs": CatsDogs,
+    "cifar10": Cifar10,
+    "folder": Folder,
+    "hub": Hub,
+    "imagenet": ImageNet,
+    "shapes": Shapes,
+    "stanford-dogs": StanfordDogs,
+}
 CHUNK_BYTES = 4 << 20
 MAX_SIDE = 4096
 Progress = Callable[[int, int | None], None]
@@ -99,7 +113,7 @@ def prepare(
     """Write the pictures of a source into a new store: shorter side scaled to `side`, central square cut out (§2).
 
     Args:
-        kind: `cifar10`, `folder` or `shapes`.
+        kind: One of `SOURCES`.
         source: Where the pictures are; None for `shapes`.
         destination: Folder of the store; a store that is there is replaced, anything else is refused.
         side: Of the stored pictures; by default the source's own (CIFAR-10: 32, shapes: 64, folder: 256).
@@ -107,7 +121,7 @@ def prepare(
         strict: Fail on the first picture that cannot be read, in place of counting it.
         limit: Take only the first so many pictures of a split.
         progress: Called with the pictures done and the number of all (None if it is not known).
-        options: Of the source: see `Cifar10`, `Folder`, `Shapes`.
+        options: Of the source: see its class in `SOURCES`.
 
     Returns:
         The store, open.
@@ -263,6 +277,13 @@ class _Job:
 
 
 def _pixels(example: Example) -> UInt8[np.ndarray, "h w 3"]:
-    if isinstance(example.picture, Path):
-        return decode_file(example.picture)
-    return decode(example.picture) if isinstance(example.picture, bytes) else example.picture
+    pixels = _decoded(example.picture)
+    return pixels if example.box is None else cut(pixels, example.box)
+
+
+def _decoded(picture: Path | Member | bytes | UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    if isinstance(picture, Path):
+        return decode_file(picture)
+    if isinstance(picture, Member):
+        return decode(picture.read())
+    return decode(picture) if isinstance(picture, bytes) else picture

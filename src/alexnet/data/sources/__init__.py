@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import UInt8
 
+from alexnet.data.member import Member
+
 SPLITS = ("train", "val", "test")
 
 
@@ -16,16 +18,18 @@ class Example:
     """One picture, not yet decoded.
 
     Attributes:
-        picture: A file to read, its bytes, or pixels in RGB.
+        picture: A file to read, one in an archive, its bytes, or pixels in RGB.
         label: Index into the source's classes.
         split: `train`, `val` or `test`.
         name: Of the picture in its source.
+        box: The part of it to take: left, top, right, bottom in pixels; None takes it whole.
     """
 
-    picture: Path | bytes | UInt8[np.ndarray, "h w 3"]
+    picture: Path | Member | bytes | UInt8[np.ndarray, "h w 3"]
     label: int
     split: str
     name: str
+    box: tuple[int, int, int, int] | None = None
 
 
 @runtime_checkable
