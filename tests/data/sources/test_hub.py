@@ -34,8 +34,6 @@ class Dataset:
 
     def __init__(self, features, columns):
         self.features, self.columns = features, columns
-        revision = "hf://datasets/made/up@0123abcd/data/train.parquet"
-        self.info = types.SimpleNamespace(download_checksums={revision: {}, "/home/me/cache/file": {}})
 
     def select_columns(self, names):
         return Dataset({name: self.features[name] for name in names}, {name: self.columns[name] for name in names})
@@ -67,14 +65,25 @@ def hub(monkeypatch):
     """Put a library in the place of `datasets`; what it is to serve, and how it was called."""
     served = types.SimpleNamespace(parts={"train": part([0, 1] * 10)}, calls=[], error=None)
 
-    def load_dataset(name, config=None, revision=None):
+    class Builder:
+        hash = "0123abcd"
+        fetched = False
+
+        def download_and_prepare(self):
+            self.fetched = True
+
+        def as_dataset(self):
+            assert self.fetched
+            return served.parts
+
+    def load_dataset_builder(name, config=None, revision=None):
         served.calls.append((name, config, revision))
         if served.error:
             raise served.error
-        return served.parts
+        return Builder()
 
     library = types.ModuleType("datasets")
-    library.Image, library.load_dataset = Image, load_dataset
+    library.Image, library.load_dataset_builder = Image, load_dataset_builder
     monkeypatch.setitem(sys.modules, "datasets", library)
     return served
 
@@ -141,6 +150,12 @@ def test_rows_without_a_label_are_told(hub):
         ("test/1", "without a label"),
     ]
     assert used(read) == ["train/0", "train/1", "train/3", "test/2"]
+    hub.parts = {"train": part([0, 1] * 5), "test": part([-1, -1])}  # as a competition keeps its test labels to itself
+    assert source().splits == {"train": 8, "val": 2}
+    assert len(source().skipped) == 2
+    hub.parts = {"train": part([-1, -1])}
+    with pytest.raises(DataError, match="no row of made/up in its split train has a label"):
+        source()
 
 
 def test_plain_values_are_classes_in_their_order(hub):
@@ -164,6 +179,8 @@ def test_columns_are_found_by_their_types_or_named(hub):
     assert source(image="photo", label="breed").splits == {"train": 2, "val": 2}
     with pytest.raises(UsageError, match="made/up has no column foto: did you mean photo"):
         source(image="foto")
+    with pytest.raises(UsageError, match="column id of made/up holds no pictures"):
+        source(image="id")
     with pytest.raises(UsageError, match="made/up has no column bred: did you mean breed"):
         source(label="bred")
     hub.parts["train"].features["mask"] = Image()
@@ -188,12 +205,12 @@ def test_bad_pictures_are_counted_and_files_are_read(hub, tmp_path):
     assert "train/8" in names
 
 
-def test_the_fingerprint_names_the_commit_and_no_place(hub):
+def test_the_fingerprint_names_the_commit(hub):
     fingerprint = source(revision="main", config="big").fingerprint
     assert hub.calls == [("made/up", "big", "main")]
-    assert fingerprint["files"] == ["hf://datasets/made/up@0123abcd/data/train.parquet"]
+    assert fingerprint["commit"] == "0123abcd"
     assert fingerprint["splits"] == {"train": ["train", 20]}
-    assert "/home/me" not in str(fingerprint)
+    assert source().fingerprint == source(revision="0123abcd").fingerprint
 
 
 def test_what_the_library_cannot_load_is_one_line(hub):
