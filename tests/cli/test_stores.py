@@ -2,10 +2,11 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 
-from alexnet.cli.stores import limits
+from alexnet.cli.stores import limits, pairs
 from alexnet.data.store import Store
 from alexnet.errors import UsageError
 
@@ -37,6 +38,46 @@ def test_prepare_draws_shapes_by_its_options(command):
     assert {name: len(split) for name, split in store.splits.items()} == {"train": 25, "val": 3, "test": 5}
     assert store.manifest["source"]["fingerprint"]["seed"] == 3
     assert "  train        25 images, 2 to 3 a class" in done.out
+
+
+def test_prepare_takes_breeds_by_its_options(command, photos, tmp_path):
+    for number, kind in enumerate(("cats", "dogs", "emus")):
+        shutil.copytree(photos / "train" / kind, tmp_path / "Images" / f"n0000000{number}-{kind}")
+    (tmp_path / "Images" / "n00000000-cats" / "0.jpg").unlink()
+    done = command("prepare", "stanford-dogs", ".", "new", "--side", 8, "--classes-largest", 2, "--seed", 3)
+    assert (done.code, done.err) == (0, "")
+    assert Store("new").classes == ["dogs", "emus"]
+    assert Store("new").manifest["source"]["fingerprint"]["split"] == {"name": "write-up-000", "seed": 3}
+    assert "  train         6 images, 3 a class" in done.out
+    assert command("prepare", "stanford-dogs", ".", "new", "--side", 8, "--classes", "cats", "emus").code == 0
+    assert Store("new").classes == ["cats", "emus"]
+    refused = command("prepare", "stanford-dogs", ".", "boxes", "--boxes")
+    assert (refused.code, refused.err[:29]) == (2, "error: boxes need Annotation ")
+    assert command("prepare", "stanford-dogs", ".", "official", "--split", "official").code == 2
+
+
+def test_prepare_says_what_to_fetch_where_there_is_nothing(command):
+    for kind, url in (("cats-dogs", "https://www.kaggle.com/c/dogs-vs-cats"), ("stanford-dogs", "images.tar")):
+        done = command("prepare", kind, "nowhere", "new", *(("--val-share", 0.3) if kind == "cats-dogs" else ()))
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("error: no ")
+        assert url in done.err
+        assert done.err.count("\n") == 1
+
+
+def test_prepare_takes_a_data_set_of_the_hub(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    done = command("prepare", "hub", "ethz/food101", "new", "--splits", "train=train", "--image", "image")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == 'error: ethz/food101 needs the library datasets: pip install "alexnet[datasets]"\n'
+    assert command("prepare", "hub", "ethz/food101", "new", "--splits", "train").code == 2
+
+
+@pytest.mark.parametrize("words", [["train"], ["=x"], ["x="], [""], ["val=a", "val=b"]])
+def test_splits_that_say_nothing_are_refused(words):
+    with pytest.raises(UsageError, match=r"is not understood: write OURS=ITS, as val=validation, each once"):
+        pairs(["test=test", *words])
+    assert pairs(["train=train[:50%]", "val=a=b"]) == {"train": "train[:50%]", "val": "a=b"}
 
 
 @pytest.mark.parametrize("word", ["train", "train=", "train=0", "train=-1", "train=x", "train=1.5", "train=²", "=", ""])

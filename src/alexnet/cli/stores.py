@@ -58,7 +58,7 @@ def _add_shares(parser: argparse.ArgumentParser, where: str, val: float, test: f
     held_out = f"share of each class held out{', ' * bool(where)}{where}, for"
     parser.add_argument("--val-share", type=float, default=val, metavar="X", help=f"{held_out} val (default: {val:g})")
     parser.add_argument(
-        "--test-share", type=float, default=test, metavar="X", help=f"{held_out} test (default: {test})"
+        "--test-share", type=float, default=test, metavar="X", help=f"{held_out} test (default: {test:g})"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="which pictures are held out (default: 0)")
 

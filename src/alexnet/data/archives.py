@@ -23,7 +23,6 @@ from alexnet.data.decode import MAX_BYTES, UnreadablePicture
 from alexnet.data.member import LOCAL_HEADER, ZIP, Member, Window, data_offset
 from alexnet.errors import DataError
 
-ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 # How a compressed tar begins: the program that unpacks it, and what reads it here.
 COMPRESSED: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
     b"\x1f\x8b": ("gunzip", lambda stream: gzip.GzipFile(fileobj=stream)),

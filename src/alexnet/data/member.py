@@ -15,7 +15,7 @@ ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip's member: magic, length of the name, length of the extra field
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Member:
     """A file inside an archive; any thread may read it at any time.
 

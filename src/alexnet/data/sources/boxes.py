@@ -22,9 +22,9 @@ def first_box(annotation: bytes) -> Box | None:
     box = re.search(rb"<bndbox>(.*?)</bndbox>", annotation, re.DOTALL)
     if box is None:
         return None
-    sides = [re.search(rb"<%b>\s*(\d{1,6})\s*</%b>" % (side.encode(), side.encode()), box[1]) for side in SIDES]
-    left, top, right, bottom = (int(side[1]) if side else 0 for side in sides)
-    return (left, top, right, bottom) if left < right and top < bottom else None
+    sides = {side: re.search(rf"<{side}>\s*(\d{{1,6}})\s*</{side}>".encode(), box[1]) for side in SIDES}
+    left, top, right, bottom = (-1 if found is None else int(found[1]) for found in sides.values())
+    return (left, top, right, bottom) if 0 <= left < right and 0 <= top < bottom else None
 
 
 def cut(picture: UInt8[np.ndarray, "h w 3"], box: Box) -> UInt8[np.ndarray, "bh bw 3"]:

@@ -11,6 +11,7 @@ from alexnet.errors import AlexNetError, DataError, UsageError, did_you_mean
 
 LABELS = ("label", "labels", "fine_label", "class", "target", "category")
 UNLABELLED = (None, -1)
+Row = tuple[str, int, int]  # the data set's split, the row in it, the label
 
 
 class Hub:
@@ -55,37 +56,30 @@ class Hub:
         if path is None or path.is_absolute():
             raise UsageError(f"hub needs the id of a data set, as ethz/food101, not {path}: for a folder use its kind")
         name = path.as_posix()
-        parts, undecoded = _load(name, config, revision)
+        parts, commit, undecoded = _load(name, config, revision)
         chosen = _chosen_splits(name, list(parts), splits or {})
         features = parts[chosen["train"]].features
         image = _image_column(name, features, image)
         label = _label_column(name, features, label)
         values = {split: list(parts[theirs][label]) for split, theirs in chosen.items()}
         self.classes, number_of = _classes(name, label, features[label], values)
-        labels = {split: [number_of.get(value) for value in column] for split, column in values.items()}
         self._pictures = {
             theirs: parts[theirs].select_columns([image]).cast_column(image, undecoded) for theirs in chosen.values()
         }
         self._image = image
-        self.skipped: list[tuple[str, str]] = [
-            (f"{chosen[split]}/{row}", "without a label")
-            for split, of_split in labels.items()
-            for row, number in enumerate(of_split)
-            if number is None
-        ]
-        self._rows: dict[str, list[tuple[str, int, int]]] = {
-            split: [(chosen[split], row, number) for row, number in enumerate(of_split) if number is not None]
-            for split, of_split in labels.items()
-        }
+        self._rows, self.skipped = _labelled(values, chosen, number_of)
+        if "train" not in self._rows:
+            raise DataError(
+                f"no row of {name} in its split {chosen['train']} has a label: choose another column or split"
+            )
         self.fingerprint: dict[str, Any] = {
             "id": name,
             "config": config,
-            "revision": revision,
+            "commit": commit,
             "columns": [image, label],
             "splits": {split: [theirs, len(values[split])] for split, theirs in chosen.items()},
-            "files": sorted(_published(parts[chosen["train"]])),
         }
-        if list(chosen) == ["train"]:
+        if list(self._rows) == ["train"]:
             self._rows = _carve(self._rows["train"], len(self.classes), shares, seed)
             self.fingerprint["carved"] = {"val_share": val_share, "test_share": test_share, "seed": seed}
         self.splits = {split: len(rows) for split, rows in self._rows.items()}
@@ -100,9 +94,22 @@ class Hub:
                 yield Example(picture, label, split, f"{theirs}/{row}")
 
 
-def _carve(
-    rows: list[tuple[str, int, int]], n_classes: int, shares: dict[str, float], seed: int
-) -> dict[str, list[tuple[str, int, int]]]:
+def _labelled(
+    values: dict[str, list[Any]], chosen: dict[str, str], number_of: dict[Any, int]
+) -> tuple[dict[str, list[Row]], list[tuple[str, str]]]:
+    """List the rows that have a label, and tell the others; a part without any (a competition's test) is left out."""
+    rows: dict[str, list[Row]] = {}
+    skipped: list[tuple[str, str]] = []
+    for split, column in values.items():
+        for row, value in enumerate(column):
+            if (label := number_of.get(value)) is None:
+                skipped.append((f"{chosen[split]}/{row}", "without a label"))
+            else:
+                rows.setdefault(split, []).append((chosen[split], row, label))
+    return rows, skipped
+
+
+def _carve(rows: list[Row], n_classes: int, shares: dict[str, float], seed: int) -> dict[str, list[Row]]:
     """Hold out a share of each class."""
     of_name = {f"{theirs}/{row}": (theirs, row, label) for theirs, row, label in rows}
     classes: list[list[str]] = [[] for _ in range(n_classes)]
@@ -112,20 +119,20 @@ def _carve(
     return {split: sorted(of_name[name] for names in parts for name in names) for split, parts in divided.items()}
 
 
-def _load(name: str, config: str | None, revision: str | None) -> tuple[dict[str, Any], Any]:
-    """Load the data set; also what a column of pictures is cast to so that they stay undecoded."""
+def _load(name: str, config: str | None, revision: str | None) -> tuple[dict[str, Any], str | None, Any]:
+    """Load the data set; also the commit it is of, and what a column of pictures is cast to, to stay undecoded."""
     try:
-        from datasets import Image, load_dataset
+        from datasets import Image, load_dataset_builder
     except ImportError as error:
         raise AlexNetError(f'{name} needs the library datasets: pip install "alexnet[datasets]"') from error
     try:
-        loaded = load_dataset(name, config, revision=revision)
+        builder = load_dataset_builder(name, config, revision=revision)
+        builder.download_and_prepare()
+        return dict(builder.as_dataset()), builder.hash, Image(decode=False)
     except Exception as error:  # no network, no such data set, a configuration wanted: each an error of its own
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise AlexNetError(
-            f"cannot load the data set {name} ({reason}): check its id, --config and the network"
-        ) from error
-    return dict(loaded), Image(decode=False)
+        way_out = "check its id, --config and the network"
+        raise AlexNetError(f"cannot load the data set {name} ({reason}): {way_out}") from error
 
 
 def _chosen_splits(name: str, there: list[str], wanted: dict[str, str]) -> dict[str, str]:
@@ -155,6 +162,8 @@ def _image_column(name: str, features: dict[str, Any], wanted: str | None) -> st
     if wanted is not None:
         if wanted not in features:
             raise UsageError(f"{name} has no column {wanted}: {did_you_mean(wanted, features)}")
+        if type(features[wanted]).__name__ != "Image":
+            raise UsageError(f"column {wanted} of {name} holds no pictures: choose another")
         return wanted
     found = [column for column, feature in features.items() if type(feature).__name__ == "Image"]
     if len(found) != 1:
@@ -189,9 +198,3 @@ def _classes(name: str, column: str, feature: Any, values: dict[str, list[Any]])
     if len(classes) < 2:
         raise DataError(f"column {column} of {name} holds {len(classes)} classes: choose another")
     return classes, of_value
-
-
-def _published(part: Any) -> list[str]:
-    """List the files that a data set was made of, each with its commit, where the library tells them."""
-    checksums = getattr(getattr(part, "info", None), "download_checksums", None) or {}
-    return [str(url) for url in checksums if str(url).startswith(("hf://", "https://"))]
