@@ -134,6 +134,10 @@ def test_a_name_alone_has_the_value_0_and_a_torn_entry_is_refused() -> None:
         "freeze": {"conv1-conv5": 0, "fc6": 3}
     }
     assert repr(given(flags.parse_args(["--layer-lr", "fc8=2"]), Recipe)) == "{'layer_lr': {'fc8': 2.0}}"
+    with pytest.raises(UsageError, match="--freeze names something twice"):
+        given(flags.parse_args(["--freeze", "conv1", "conv1=3"]), Recipe)
+    with pytest.raises(UsageError, match="--layer-lr: needs NAME=NUMBER, not conv1"):
+        flags.parse_args(["--layer-lr", "conv1"])
     for word in ("=1", "fc8=", "fc8=x", "conv1=0.5"):
         with pytest.raises(UsageError, match=r"--freeze: needs (NAME=NUMBER|a whole number), not"):
             flags.parse_args(["--freeze", word])

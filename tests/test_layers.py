@@ -112,11 +112,11 @@ def test_alpha_is_divided_by_the_values_in_the_window():
         (
             Convolution("conv2", 256, 5, towers=2),
             (3, 9, 9),
-            "conv2: 2 towers do not divide its 3 input maps: choose a mul",
+            "conv2: 2 towers do not divide its 3 input maps: choose other",
         ),
         (Convolution("conv2", 9, 5, towers=2), (4, 9, 9), "conv2: 2 towers do not divide its 9 output maps: choose"),
-        (FullyConnected("fc6", 9, 2), (4, 3, 3), "fc6: 2 towers do not divide its 9 units: choose a multiple of 2"),
-        (FullyConnected("fc6", 8, 2), (5, 2, 2), "fc6: 2 towers do not divide its 5 inputs: choose a multiple of 2"),
+        (FullyConnected("fc6", 9, 2), (4, 3, 3), "fc6: 2 towers do not divide its 9 units: choose other towers"),
+        (FullyConnected("fc6", 8, 2), (5, 2, 2), "fc6: 2 towers do not divide its 5 inputs: choose other"),
         (FullyConnected("fc7", 8, 2), (5,), "fc7: 2 towers do not divide its 5 inputs"),
         (Convolution("conv1", 96, 11), (3, 10, 10), "conv1 is 11 wide, but its padded input is only 10: enlarge"),
         (Convolution("conv1", 96, 11, 1, (0, 3)), (3, 7, 7), "padded input is only 10"),
@@ -131,7 +131,7 @@ def test_alpha_is_divided_by_the_values_in_the_window():
         (
             ResponseNorm("norm1", towers=3),
             (8, 3, 3),
-            "norm1: 3 towers do not divide its 8 maps: choose a multiple of 3",
+            "norm1: 3 towers do not divide its 8 maps: choose other towers, or a multiple of 3",
         ),
     ],
 )

@@ -98,6 +98,7 @@ def test_a_checkpoint_of_another_version_names_both(tmp_path):
 def test_a_finished_run_holds_the_files_of_the_design(tiny_run):
     files = sorted(path.relative_to(tiny_run).as_posix() for path in tiny_run.rglob("*") if path.is_file())
     assert files == [
+        ".lock",
         "architecture.json",
         "best.safetensors",
         "checkpoints/48.safetensors",
@@ -148,7 +149,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path, tiny_store, tiny_network, tiny_
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path, tiny_store, tiny_network, tiny_recipe):
     (tmp_path / "file").touch()
-    with pytest.raises(AlexNetError, match=r"cannot write .*file/run: Not a directory"):
+    with pytest.raises(AlexNetError, match=r"cannot write .*file/run: "):
         Run.create(tmp_path / "file" / "run", tiny_network, tiny_recipe, Store(tiny_store))
 
 

@@ -16,7 +16,8 @@ from alexnet import training
 from alexnet.catalogue import CIFAR_18PCT, PAPER, SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
-from alexnet.errors import DataError, Diverged, Interrupted, UsageError
+from alexnet.durable import lock
+from alexnet.errors import AlexNetError, DataError, Diverged, Interrupted, UsageError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.learner import Learner
 from alexnet.nn.network import Network, initialise
@@ -586,3 +587,18 @@ def test_the_drawn_set_is_learned_and_wrong_labels_are_not(tmp_path, monkeypatch
     assert run.log()[2]["val_top1"] > 0.6
     assert end.log()[2]["val_top1"] < 0.2
     assert "the loss is still ln(10): labels may be wrong, or the rate too low" in capsys.readouterr().err
+
+
+def test_two_trainings_of_one_run_are_refused(start, tmp_path, stop_at_check, monkeypatch):
+    stop_at_check(2)
+    with pytest.raises(Interrupted):
+        start()
+    monkeypatch.undo()
+    with lock(tmp_path / "run" / ".lock", "run"), pytest.raises(AlexNetError, match=r"run is in use by another"):
+        resume(tmp_path / "run")
+    assert resume(tmp_path / "run").log()
+
+
+def test_random_crops_without_room_are_told(start, tiny_network, capsys):
+    start(network=replace(tiny_network, input_side=32), crop="random", pad=0)
+    assert "note: pictures of 32 pixels have no room for random crops: give --view-side 37" in capsys.readouterr().err

@@ -224,7 +224,7 @@ def test_the_name_tells_the_variations_and_the_order_is_kept():
         ("towers=0", "towers=0 is not a number from 1 to 64"),
         ("towers=1.5", "towers=1.5 is not a whole number"),
         ("towers=two", "towers=two is not a number from 1 to 64"),
-        ("towers=5", "conv2: 5 towers do not divide its 96 input maps: choose a multiple of 5"),
+        ("towers=5", "conv2: 5 towers do not divide its 96 input maps: choose other towers, or a multiple"),
         ("response_norm_k=0", "response_norm_k=0 is not a number from 1e-06 to 1e+06"),
         ("response_norm_k=nan", "response_norm_k=nan is not a number"),
         ("classes=0", "classes=0 is not a number from 1 to"),

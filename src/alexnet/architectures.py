@@ -12,6 +12,14 @@ from alexnet.errors import DataError, UsageError
 from alexnet.layers import LAYERS, Convolution, FullyConnected, Layer, Shape, Weighted
 
 Input = Literal["raw", "raw-2012", "raw-imagenet", "deviation", "imagenet"]
+# The same in words.
+INPUTS = {
+    "raw": "RGB of 0–255 minus the mean picture of the training part",
+    "raw-2012": "RGB of 0–255 minus the middle of the training part's mean picture",
+    "raw-imagenet": "RGB of 0–255 minus ImageNet's mean colour",
+    "deviation": "RGB of 0–255 minus the mean picture of the training part, divided by its deviations",
+    "imagenet": "RGB of 0–1 minus ImageNet's mean colour, divided by its deviations",
+}
 # Pixels of 0–255 with only a mean taken away.
 RAW_INPUTS = ("raw", "raw-2012", "raw-imagenet")
 
@@ -147,7 +155,7 @@ class Architecture:
         """
         gains = [first_layer_gain] + [1.0] * (len(self.start) - 1)
         start = tuple(Start(row.layer, "he", gain=gain) for row, gain in zip(self.start, gains, strict=True))
-        return replace(self, start=start, input="deviation")
+        return replace(self, start=start, input="deviation", dead_start_allowed=False)
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data for `architecture.json`."""

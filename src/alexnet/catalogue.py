@@ -138,8 +138,8 @@ AUTHORS_2012 = Architecture(
     input="raw-2012",
 )
 
-# Differs from the paper: one tower, inputs of 227 and PyTorch's dropout, as write-ups 001, 002 and 004 have the
-# network.
+# Differs from the paper: one tower, inputs of 227 and PyTorch's dropout, as write-up 001 has the network, and 002 and
+# 004 nearly.
 SINGLE = Architecture(
     "single",
     (

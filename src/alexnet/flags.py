@@ -90,6 +90,9 @@ def given(namespace: argparse.Namespace, cls: type) -> dict[str, Any]:
     types = get_type_hints(cls)
     # argparse gives lists, for tuples and for tables alike.
     made = {name: get_origin(types[name]) for name, value in chosen.items() if isinstance(value, list)}
+    for name, kind in made.items():
+        if kind is dict and len(dict(chosen[name])) < len(chosen[name]):
+            raise UsageError(f"--{name.replace('_', '-')} names something twice: name each once")
     return {name: made[name](value) if name in made else value for name, value in chosen.items()}
 
 
@@ -106,7 +109,8 @@ def _options(kind: object) -> dict[str, Any]:
     if get_origin(kind) is Literal:
         return {"choices": get_args(kind)}
     if get_origin(kind) is dict:
-        return {"nargs": "*", "type": _entry(get_args(kind)[1]), "metavar": "NAME=X"}
+        number = get_args(kind)[1]
+        return {"nargs": "*", "type": _entry(number), "metavar": "NAME[=N]" if number is int else "NAME=X"}
     if kind == tuple[int, ...]:
         return {"nargs": "*", "type": _WHOLE, "metavar": "N"}
     if kind is int:
@@ -145,11 +149,11 @@ def _converter(convert: Callable[[str], Any], wanted: str) -> Callable[[str], An
 
 
 def _entry(kind: type) -> Callable[[str], Any]:
-    """Make a type for argparse that reads `name=value`; a name alone has the value 0."""
+    """Make a type for argparse that reads `name=value`; where values are whole, a name alone has the value 0."""
 
     def entry(text: str) -> tuple[str, Any]:
         name, equals, value = text.partition("=")
-        if not name or (equals and not value):
+        if not name or bool(equals) != bool(value) or not (equals or kind is int):
             raise argparse.ArgumentTypeError(f"needs NAME=NUMBER, not {text}")
         return name, (_WHOLE if kind is int else _NUMBER)(value) if equals else kind()
 

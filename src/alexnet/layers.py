@@ -41,7 +41,8 @@ def _refuse_undivided(layer: "Convolution | FullyConnected | ResponseNorm", coun
     for what, count in counts.items():
         if count % layer.towers:
             raise UsageError(
-                f"{layer.name}: {layer.towers} towers do not divide its {what}: choose a multiple of {layer.towers}"
+                f"{layer.name}: {layer.towers} towers do not divide its {what}: "
+                f"choose other towers, or a multiple of {layer.towers}"
             )
 
 

@@ -79,7 +79,7 @@ class Learner:
         self.store, self.recipe = store, recipe
         self.epoch = self.batch = 0
         network = initialise(Network(architecture), recipe.seed)
-        self.notes = fit(network, weights) if weights is not None else []
+        self.notes = fit(network, weights, store.classes) if weights is not None else []
         self.network = placed(network, device)
         self.view = View(architecture, store.statistics, recipe.view_side, device)
         self.frozen_from = frozen_from(recipe, self.network)

@@ -128,12 +128,14 @@ def pixels(picture: Picture) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def from_pretrained(source: Path | str, device: str = "cpu") -> Model:
-    """Load a network from a folder that `save_pretrained` wrote, or from the Hub (`hub:OWNER/NAME`).
+    """Load a network from a folder that `save_pretrained` wrote, from the Hub (`hub:OWNER/NAME`), or from a run.
 
     Raises:
         UsageError: If there is none, or the extra `hub` is not installed.
         DataError: If it cannot be read.
     """
+    if (Path(source) / "architecture.json").is_file():
+        return load(source, device)
     pretrained, place = read_pretrained(source), torch.device(device)
     view = View(pretrained.network.architecture, pretrained.statistics, pretrained.recipe.view_side, place)
     network = placed(pretrained.network, place).eval()

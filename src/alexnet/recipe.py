@@ -130,7 +130,7 @@ class Recipe:
     view_side: int = field(
         default=0,
         metadata=_about(
-            "side in pixels that pictures get before the crop; 0: the store's, at least 8/7 of the input", 0, 4096
+            "side in pixels that pictures get before the crop; 0: the store's, or 8/7 of a larger input", 0, 4096
         ),
     )
     pad: int = field(default=0, metadata=_about("border of reflected pixels around the view before the crop", 0, 1024))
@@ -232,3 +232,14 @@ def changes(recipe: Recipe, base: Recipe) -> list[tuple[str, Any, Any]]:
     """List what a recipe changes against another: field, value there, value here."""
     pairs = ((setting.name, getattr(base, setting.name), getattr(recipe, setting.name)) for setting in fields(Recipe))
     return [(name, before, after) for name, before, after in pairs if before != after]
+
+
+def written(value: object) -> str:
+    """Write a recipe's value as its flag takes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        value = [f"{name}={number:g}" for name, number in value.items()]
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

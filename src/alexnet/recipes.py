@@ -66,6 +66,7 @@ _ONE_WEIRD_TRICK: Changes = {
     "schedule": ("stairs", "falls after a quarter, a half and three quarters of the epochs"),
     "lr_drop_factor": (250 ** (1 / 3), "250 in three falls; its 1000 logistic units are a softmax here"),
     "colour_form": ("authors", "as in 2012"),
+    "shuffle": (False, "batches came in the same order every epoch"),
 }
 
 # BVLC's models/bvlc_alexnet/solver.prototxt; its rule, too, has the rate inside the velocity.
@@ -111,7 +112,8 @@ _CIFAR_18PCT: Changes = {
     "mirror": (0.0, "none"),
 }
 
-# layer-params-conv-local-13pct.cfg and the page on methodology: 100 epochs without the fifth batch, 40 with it, then
+# layer-params-conv-local-13pct.cfg and cuda-convnet's page on methodology (read in copies, its home
+# is gone): 100 epochs without the fifth batch, 40 with it, then
 # ten at each lower rate. Here all pictures are there from the start.
 _CIFAR_13PCT: Changes = {
     **_CUDA_CONVNET,
@@ -178,7 +180,7 @@ _WRITE_UP_004: Changes = {
 _TABLES: dict[str, tuple[str, Changes]] = {
     "paper": ("the printed paper, to the letter", {}),
     "authors-2012": ("what its authors ran: run 145 of their source", _AUTHORS_2012),
-    "one-weird-trick": ("Krizhevsky 2014, cuda-convnet2", _ONE_WEIRD_TRICK),
+    "one-weird-trick": ("Krizhevsky 2014, cuda-convnet2; for one tower, as single or torchvision", _ONE_WEIRD_TRICK),
     "caffe": ("BVLC's solver", _CAFFE),
     "torchvision": ("torchvision's reference script", _TORCHVISION),
     "cifar-18pct": ("cuda-convnet's, for the network of this name", _CIFAR_18PCT),
@@ -186,11 +188,11 @@ _TABLES: dict[str, tuple[str, Changes]] = {
     "cifar-11pct": ("the same", _CIFAR_11PCT),
     "fast": ("learns small sets from nothing in minutes", _FAST),
     "fine-tune": ("goes on from pretrained weights on small sets", _FINE_TUNE),
-    "write-up-000": ("five dogs", _WRITE_UP_000),
+    "write-up-000": ("five dogs, from torchvision's weights", _WRITE_UP_000),
     "write-up-001": ("CIFAR-10 whole", _WRITE_UP_001),
     "write-up-002": ("cats and dogs", _WRITE_UP_002),
     "write-up-003": ("ImageNet", _WRITE_UP_003),
-    "write-up-004": ("5,000 pictures of CIFAR-10", _WRITE_UP_004),
+    "write-up-004": ("5,000 pictures of CIFAR-10; alexnet reproduce write-up-004 has its network too", _WRITE_UP_004),
 }
 ABOUT = {name: about for name, (about, _) in _TABLES.items()}
 RECIPES = {

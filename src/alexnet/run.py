@@ -23,7 +23,7 @@ from torch import Tensor
 from alexnet.architectures import Architecture
 from alexnet.data.augment import View
 from alexnet.data.store import Statistics, Store
-from alexnet.durable import write_atomic, write_error, write_json
+from alexnet.durable import atomic_folder, write_atomic, write_json
 from alexnet.errors import DataError, UsageError
 from alexnet.nn.network import Network, load_weights, placed
 from alexnet.recipe import Recipe
@@ -160,25 +160,24 @@ class Run:
     def create(
         path: Path, architecture: Architecture, recipe: Recipe, store: Store, weights: Weights | None = None
     ) -> "Run":
-        """Make the folder and write down what is asked.
+        """Make the folder, whole or not at all, and write down what is asked.
 
         Raises:
             UsageError: If the folder holds something already.
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UsageError(f"{path} exists already: resume it with `alexnet resume {path}`, or choose another --run")
-        try:
-            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(path, error) from error
-        write_json(path / "recipe.json", recipe.to_json())
-        write_json(path / "classes.json", store.classes)
-        write_json(path / "store.json", {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side})
-        if weights is not None:
-            # A relative path would mean another file for whoever resumes from elsewhere.
-            source = str(Path(weights.source).resolve()) if Path(weights.source).exists() else weights.source
-            write_json(path / "weights.json", {"source": source, "digest": weights.digest})
-        write_json(path / "architecture.json", architecture.to_json())
+        with atomic_folder(path) as folder:
+            (folder / "checkpoints").mkdir()
+            write_json(folder / "recipe.json", recipe.to_json())
+            write_json(folder / "classes.json", store.classes)
+            facts = {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side}
+            write_json(folder / "store.json", facts)
+            if weights is not None:
+                # A relative path would mean another file for whoever resumes from elsewhere.
+                source = str(Path(weights.source).resolve()) if Path(weights.source).exists() else weights.source
+                write_json(folder / "weights.json", {"source": source, "digest": weights.digest})
+            write_json(folder / "architecture.json", architecture.to_json())
         return Run(path)
 
     def _json(self, name: str, *keys: str) -> dict[str, Any]:
@@ -216,6 +215,15 @@ class Run:
                 f"{store.path} is another store than {self.path} learned from: prepare that one again there"
             )
         return store
+
+    def told(self) -> str:
+        """Say what it learned from, and what it began with, in a sentence."""
+        store = self._json("store.json", "path", "digest")
+        begun = ""
+        if (self.path / "weights.json").is_file():
+            weights = self._json("weights.json", "source", "digest")
+            begun = f"; it began with the weights of {Path(weights['source']).name} (SHA-256 {weights['digest']})"
+        return f"the store {Path(store['path']).name} (digest {store['digest']}){begun}."
 
     def weights(self) -> Weights | None:
         """Read the weights again that the run began with, if it began with any.

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet.architectures import Architecture
+from alexnet.architectures import INPUTS, Architecture
 from alexnet.data.batches import batches
 from alexnet.data.chance import Chance, order
 from alexnet.data.store import Store
+from alexnet.durable import lock
 from alexnet.errors import Diverged, Interrupted, UsageError
 from alexnet.learner import Learner, Tally
 from alexnet.nn.network import arithmetic
@@ -79,7 +80,7 @@ def learn(learner: Learner, run: Run) -> None:
         recipe.stuck_after,
         updates=learner.updates,
     )
-    with stop_at_signals(learner, run) as stop:
+    with lock(run.path / ".lock", str(run.path)), stop_at_signals(learner, run) as stop:
         while not learner.finished:
             begun = time.perf_counter() - learner.tally.seconds
             sequence = order(len(split), recipe.seed, learner.epoch if recipe.shuffle else 0)
@@ -241,12 +242,26 @@ def train(
     refuse_mismatch(store, recipe)
     learner = Learner(store, architecture, recipe, torch.device(device), weights)
     run = Run.create(Path(path), architecture, recipe, store, weights)
-    for note in learner.notes:
+    for note in [*learner.notes, *_notes(learner, weights)]:
         say(f"note: {note}")
     if recipe.schedule == "plateau" and learner.watched.name == "test":
         say(f"note: {store.path} has no val: the test error lowers the rate, and is no fair measure after that")
     learn(learner, run)
     return run
+
+
+def _notes(learner: Learner, weights: Weights | None) -> list[str]:
+    """Say what is allowed, but seldom meant."""
+    recipe, view, notes = learner.recipe, learner.view, []
+    if weights is not None and weights.input is None:
+        told = f"{weights.source} does not tell which pixels it expects"
+        notes.append(f"{told}: it gets {INPUTS[view.convention]}; --vary input=… chooses others")
+    if weights is not None and recipe.start == "he" and any("anew" in note for note in learner.notes):
+        notes.append("new layers that start as He has it spoil pretrained ones: --start architecture learns sooner")
+    if recipe.crop == "random" and view.view_side == view.side and not recipe.pad:
+        room = f"pictures of {view.side} pixels have no room for random crops"
+        notes.append(f"{room}: give --view-side {round(view.side * 8 / 7)}, or prepare them larger")
+    return notes
 
 
 def resume(path: Path | str, device: str = "cpu") -> Run:

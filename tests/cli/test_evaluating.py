@@ -199,7 +199,7 @@ def test_every_run_must_know_the_classes_and_the_difference_is_named(command, ti
         trained = run.trained()
         store.classes = change
         with pytest.raises(UsageError, match=rf"\({difference}\)"):
-            check_classes(run, trained, store)
+            check_classes(tiny_run, trained, store)
         store.classes = trained.classes
 
 

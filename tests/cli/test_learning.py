@@ -214,3 +214,38 @@ def test_a_stopped_process_says_how_to_go_on_and_ends_the_same(command, tmp_path
     assert command("resume", "mine").code == 0
     assert Run("mine").latest().name == "768.safetensors"
     assert end_of(Run("mine")) == longer_end
+
+
+# What the network is shown.
+
+
+def test_an_input_that_the_start_would_put_aside_is_refused(command, tiny_store):
+    done = command("train", tiny_store, *QUICK, "--vary", "input=raw-2012", "--run", "mine")
+    assert (done.code, Path("mine").exists()) == (2, False)
+    assert "--vary input=raw-2012 goes against start=he" in done.err
+    given = [*QUICK, "--start", "architecture", "--vary", "input=raw-2012", "--run", "mine"]
+    assert command("train", tiny_store, *given).code == 0
+    assert Run("mine").architecture.input == "raw-2012"
+    # He's own input may be said; the printed start is refused on it.
+    assert command("train", tiny_store, *QUICK, "--vary", "input=deviation", "--run", "he").code == 0
+    assert not Run("he").architecture.dead_start_allowed
+    refused = command("train", tiny_store, *QUICK, "--start", "architecture", "--vary", "input=deviation")
+    assert "such a network stays at ln(classes)" in refused.err
+
+
+def test_weights_that_do_not_tell_their_pixels_are_said_and_may_be_given_them(command, tiny_store):
+    assert command("train", tiny_store, *QUICK, "--run", "first").code == 0
+    exported = command("export", "first", "mine.pth")
+    assert "note: mine.pth does not tell its pixels: RGB of 0–255 minus the mean picture" in exported.err
+    rest = ["--arch", "cifar-18pct", "--vary", "side=24", "--epochs", "1", "--warmup-epochs", "0", "--batch-size", "16"]
+    untold = command("train", tiny_store, "--weights", "mine.pth", *rest, "--run", "raw")
+    assert "note: mine.pth does not tell which pixels it expects: it gets RGB of 0–255 minus the mean" in untold.err
+    told = command("train", tiny_store, "--weights", "mine.pth", *rest, "--vary", "input=deviation", "--run", "told")
+    assert (told.code, Run("told").architecture.input) == (0, "deviation")
+    assert "does not tell" not in told.err
+
+
+def test_no_name_of_weights_is_refused(command, tiny_store):
+    done = command("train", tiny_store, *QUICK, "--weights", "")
+    assert (done.code, done.out) == (2, "")
+    assert "no weights are named" in done.err

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from alexnet.architectures import memory
+from alexnet.architectures import INPUTS, memory
 from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli import main
 from alexnet.cli.telling import described
@@ -18,11 +18,11 @@ def test_info_prints_the_table_of_write_up_001(command):
     done = command("info", "single", "--classes", 10)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    rows = lines[3 : lines.index("", 3) - 1]
+    rows = lines[4 : lines.index("", 4) - 1]
     assert len(rows) == 23
     assert rows[0].split() == ["conv1", "convolution", "11×11", "/", "4", "96×55×55", "34,944", "105,415,200"]
     assert rows[-1].split() == ["fc8", "fully", "connected", "10", "40,970", "40,960"]
-    total = lines[lines.index("", 3) - 1]
+    total = lines[lines.index("", 4) - 1]
     assert total.split()[:2] == ["total", "58,322,314"]
     assert [line.split() for line in lines[-4:]] == [
         ["input", "0.59", "MB"],
@@ -70,8 +70,8 @@ def test_info_without_a_name_lists_all(command):
         (Convolution("a", 8, 5, 2, towers=2), "convolution 5×5 / 2, 2 towers"),
         (Convolution("a", 8, 3, shared=False), "convolution 3×3, unshared"),
         (Activation("a", "tanh"), "tanh"),
-        (ResponseNorm("a"), "response norm over 5 maps"),
-        (ResponseNorm("a", "map", 3), "response norm over 3×3 of a map"),
+        (ResponseNorm("a"), "response norm, 5 maps, k 2, α 0.0001"),
+        (ResponseNorm("a", "map", 3), "response norm, 3×3 of a map, k 2, α 0.0001"),
         (Pool("a", "average"), "average pool 3×3 / 2"),
         (Dropout("a", 0.25, "inverted"), "dropout 0.25 (inverted)"),
     ],
@@ -145,9 +145,9 @@ def test_info_lists_every_network_and_recipe(capsys):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_info_of_a_network_tells_every_layer_and_the_totals(capsys, name):
     one = ARCHITECTURES[name]
-    title, _, header, *rows = told(capsys, name).partition("\nmemory")[0].rstrip().splitlines()
-    side = one.input_side
-    assert title == f"{name}: {one.classes} classes, input {side}×{side}×3, {one.input} pixels"
+    title, pixels, _, header, *rows = told(capsys, name).partition("\nstart")[0].rstrip().splitlines()
+    assert title == f"{name}: {one.classes} classes, {one.input_side} × {one.input_side} pixels"
+    assert pixels == f"pixels: {INPUTS[one.input]}"
     assert header.split() == ["layer", "what", "output", "parameters", "MACs"]
     assert [row.split()[0] for row in rows] == [*(layer.name for layer in one.layers), "total"]
     assert rows[-1].split()[1:] == [f"{one.parameters:,}", f"{one.macs:,}"]
@@ -164,10 +164,14 @@ def test_info_of_a_network_tells_every_layer_and_the_totals(capsys, name):
 
 def test_info_tells_towers_and_what_is_unshared(capsys):
     text = told(capsys, "authors-2012", "--vary", "communication=off-2012")
-    for words in ("convolution 5×5, 2 towers", "response norm over 5 maps, 2 towers", "fully connected, 2 towers"):
+    for words in (
+        "convolution 5×5, zeros 2+2, 2 towers",
+        "response norm, 5 maps, k 2, α 0.0001/5, 2 towers",
+        "fully connected, 2 towers",
+    ):
         assert words in text
-    assert "response norm over 5×5 of a map " in text
-    assert "convolution 3×3, unshared" in told(capsys, "cifar-13pct")
+    assert "response norm, 5×5 of a map, k 1, α 0.001/25 " in text
+    assert "convolution 3×3, zeros 1+1, unshared" in told(capsys, "cifar-13pct")
     assert "fc8       fully connected " in text
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 from alexnet.recipe import Recipe
 from alexnet.recipes import FAST
 from alexnet.weights import write_pretrained
-from alexnet.weights.card import INPUTS, card
+from alexnet.weights.card import card
 
 
 def test_the_front_matter_is_the_hubs(tiny_network):
@@ -49,7 +49,7 @@ def test_names_of_classes_are_no_markup(tiny_network):
 def test_every_input_has_its_words(tiny_network):
     from typing import get_args
 
-    from alexnet.architectures import Input
+    from alexnet.architectures import INPUTS, Input
 
     assert set(INPUTS) == set(get_args(Input))
 

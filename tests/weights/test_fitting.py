@@ -12,8 +12,8 @@ from alexnet.weights import Weights, create_model, fit, write
 from alexnet.weights.content import plain_tensors
 
 
-def made(tensors, architecture=None, input=None):
-    return Weights(tensors, "some.pth", "0" * 64, architecture, input, None, None)
+def made(tensors, architecture=None, input=None, classes=None):
+    return Weights(tensors, "some.pth", "0" * 64, architecture, input, classes, None)
 
 
 def of(network, **options):
@@ -70,6 +70,36 @@ def test_names_that_the_network_lacks_are_refused(ours):
     unchanged_after_refusal(
         ours.architecture, made(tensors), r"1 of 13 .* conv9.weight \(here none, there \(1,\)\): name the architecture"
     )
+
+
+def test_weights_that_lack_one_of_their_own_network_are_not_sent_in_a_circle(ours):
+    home = TORCHVISION.with_classes(3)
+    with torch.device("meta"):
+        tensors = dict(Network(home).state_dict())
+    del tensors["conv1.bias"]
+    with pytest.raises(DataError, match=r"missing, fetch or save it again$"):
+        fit(fresh(replace(home, name="torchvision")), made(tensors))
+    del tensors["conv1.weight"]
+    varied = replace(home, layers=(replace(home.layers[0], kernel=9), *home.layers[1:]), name="torchvision kernel=9")
+    tensors = {name: x for name, x in tensors.items() if name.startswith("conv")} | {
+        "conv1.weight": torch.ones(64, 3, 11, 11)
+    }
+    with pytest.raises(DataError, match=r"leave --vary out$"):
+        fit(fresh(varied), made(tensors | {"conv1.bias": torch.ones(64)}))
+
+
+def test_other_classes_start_anew_and_those_in_another_order_too(ours):
+    names = [f"class {n}" for n in range(10)]
+    there = made(plain_tensors(ours), classes=tuple(names))
+    for classes, odd in ((names[::-1], "class 0, not class 9"), ([*names[:9], "moon"], "class 9, not moon")):
+        network = fresh(ours.architecture)
+        before = network.fc8.weight.clone()
+        assert fit(network, there, classes) == [f"fc8 knows other classes in some.pth ({odd}): it starts anew"]
+        assert torch.equal(network.fc8.weight, before)
+        assert torch.equal(network.fc7.weight, ours.fc7.weight)
+    network = fresh(ours.architecture)
+    assert fit(network, there, names) == []
+    assert torch.equal(network.fc8.weight, ours.fc8.weight)
 
 
 def test_half_a_layer_is_refused(ours):

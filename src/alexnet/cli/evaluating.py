@@ -12,7 +12,7 @@ from alexnet.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from alexnet.data.store import Store
     from alexnet.evaluation import ClassResult, Evaluation
-    from alexnet.run import Run, Trained
+    from alexnet.run import Trained
 
 # Longer tables of classes and longer names are cut: they would not fit a screen.
 CLASSES_SHOWN = 50
@@ -69,18 +69,20 @@ def run_evaluate(options: Options) -> None:
     """Measure runs on a split."""
     from alexnet.data.store import Store
     from alexnet.evaluation import evaluate
+    from alexnet.prediction import load
     from alexnet.progress import Progress, say
     from alexnet.run import Run
 
     check_confusion_file(options.confusion)
-    runs = [Run(path) for path in options.runs]
-    store = Store(options.store) if options.store else runs[0].store()
+    if not options.store and (options.runs[0] / "config.json").is_file():
+        raise UsageError(f"{options.runs[0]} is a folder without a store of its own: say --store STORE")
+    store = Store(options.store) if options.store else Run(options.runs[0]).store()
     name = options.split or ("test" if "test" in store.splits else "val")
     if name not in store.splits:
         raise UsageError(f"{store.path} has no split {name}: {did_you_mean(name, store.splits)}")
-    trained = [run.trained(chosen_device(options)) for run in runs]
-    for run, one in zip(runs, trained, strict=True):
-        check_classes(run, one, store)
+    trained = [load(path, chosen_device(options)).trained for path in options.runs]
+    for path, one in zip(options.runs, trained, strict=True):
+        check_classes(path, one, store)
     weights = chosen_weights(options, trained, store, name)
     split = store.splits[name]
     with Progress(f"evaluating {name}", len(split)) as progress:
@@ -91,7 +93,7 @@ def run_evaluate(options: Options) -> None:
         print_evaluation(result, name)
         if weights:
             fitted = " fitted on val" if options.weights == ["best"] else ""
-            told = " · ".join(f"{part:.3f} {run.path}" for part, run in zip(weights, runs, strict=True))
+            told = " · ".join(f"{part:.3f} {path}" for part, path in zip(weights, options.runs, strict=True))
             print(f"  weights{fitted}: {told}")
         if options.per_class:
             print_classes(result.per_class(store.classes))
@@ -112,7 +114,7 @@ def check_confusion_file(path: Path | None) -> None:
         raise UsageError(f"--confusion {path} needs matplotlib: pip install 'alexnet[plot]'")
 
 
-def check_classes(run: "Run", trained: "Trained", store: "Store") -> None:
+def check_classes(run: Path, trained: "Trained", store: "Store") -> None:
     """Refuse a run that knows other classes than the store, and name the first that differs."""
     if trained.classes == store.classes:
         return
@@ -123,7 +125,7 @@ def check_classes(run: "Run", trained: "Trained", store: "Store") -> None:
     else:
         pairs = zip(store.classes, trained.classes, strict=True)
         how = "{}, not {}".format(*next(pair for pair in pairs if pair[0] != pair[1]))
-    raise UsageError(f"{store.path} has other classes than {run.path} ({how}): evaluate on a store of the same classes")
+    raise UsageError(f"{store.path} has other classes than {run} ({how}): evaluate on a store of the same classes")
 
 
 def chosen_weights(options: Options, trained: "list[Trained]", store: "Store", measured: str) -> list[float] | None:

@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alexnet.architectures import Architecture
 from alexnet.catalogue import ARCHITECTURES, SINGLE, named
 from alexnet.cli.options import Options, add_device, add_vary, chosen_device
 from alexnet.errors import UsageError
@@ -45,21 +47,43 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 
 def run_train(options: Options) -> None:
     """Train, then draw."""
-    default = "fine-tune" if options.weights else "fast"
-    recipe = load_recipe(options.recipe or default).with_changes(**given(options, Recipe))
+    pretrained = options.weights is not None
+    recipe = load_recipe(options.recipe or ("fine-tune" if pretrained else "fast"))
+    recipe = recipe.with_changes(**given(options, Recipe))
     architecture = named(options.arch) if options.arch else SINGLE
-    if not options.weights:
-        vary(architecture, *options.vary)  # refused before anything is read
+    if not pretrained:
+        varied(architecture, options.vary, recipe, pretrained)  # refused before anything is read
     from alexnet.data.store import Store
     from alexnet.training import train
     from alexnet.weights import read
 
     store = Store(options.store)
-    weights = read(options.weights) if options.weights else None
+    weights = read(options.weights) if pretrained else None
     if weights is not None and weights.architecture is not None and not options.arch:
         architecture = weights.architecture
+    architecture = varied(architecture, options.vary, recipe, pretrained)
+    if weights is not None and said_of_input(options.vary):
+        weights = replace(weights, input=architecture.input)
     path = options.run or free_run(store.path, architecture.name.split()[0])
-    show(train(store, vary(architecture, *options.vary), recipe, path, chosen_device(options), weights))
+    show(train(store, architecture, recipe, path, chosen_device(options), weights))
+
+
+def said_of_input(changes: list[str]) -> str | None:
+    """Give what --vary says of the input, if it does."""
+    return next((change for change in reversed(changes) if change.startswith("input=")), None)
+
+
+def varied(architecture: Architecture, changes: list[str], recipe: Recipe, pretrained: bool) -> Architecture:
+    """Apply --vary; refuse an input that the recipe's start would put aside."""
+    he, said = recipe.start == "he", said_of_input(changes)
+    if he and not pretrained and said not in (None, "input=deviation"):
+        raise UsageError(
+            f"--vary {said} goes against start=he, which takes pixels over their deviation: leave it out, or give "
+            "--start architecture"
+        )
+    # A first layer that has its weights already, or starts as He has it, is dead on no pixels.
+    alive = he or pretrained or architecture.dead_start_allowed
+    return vary(replace(architecture, dead_start_allowed=alive), *changes)
 
 
 def free_run(store: Path, arch: str) -> Path:

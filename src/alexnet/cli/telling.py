@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from alexnet.architectures import Architecture, memory
+from alexnet.architectures import INPUTS, Architecture, memory
 from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.options import Options, add_vary
+from alexnet.errors import UsageError
 from alexnet.layers import Activation, AdaptivePool, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm
-from alexnet.recipe import Recipe, changes
+from alexnet.recipe import Recipe, changes, written
 from alexnet.recipes import ABOUT, REASONS, RECIPES, load_recipe
 from alexnet.variations import vary
 
@@ -30,6 +31,10 @@ def add_info(parser: argparse.ArgumentParser) -> None:
 
 def run_info(options: Options) -> None:
     """Print a network's table, a recipe's, or the names of all."""
+    if options.recipe and options.arch:
+        raise UsageError("info tells a network or a recipe: leave out the name, or --recipe")
+    if (options.classes is not None or options.vary) and not options.arch:
+        raise UsageError("--classes and --vary are of a network: name one")
     if options.recipe:
         return info_recipe(options.recipe, options.json)
     if not options.arch:
@@ -65,7 +70,8 @@ def info_json(architecture: Architecture) -> None:
 def info_table(architecture: Architecture) -> None:
     """Print a network's layers with their cost, and what one picture needs of memory."""
     side, width = architecture.input_side, max(len(layer.name) for layer in architecture.layers)
-    print(f"{architecture.name}: {architecture.classes} classes, input {side}×{side}×3, {architecture.input} pixels\n")
+    print(f"{architecture.name}: {architecture.classes} classes, {side} × {side} pixels")
+    print(f"pixels: {INPUTS[architecture.input]}\n")
     wide = max(len(described(layer)) for layer in architecture.layers)
     print(f"{'layer':{width}}  {'what':{wide}} {'output':>10} {'parameters':>12} {'MACs':>14}")
     for row in architecture.rows():
@@ -73,9 +79,25 @@ def info_table(architecture: Architecture) -> None:
         cost = f" {row.parameters:>12,} {row.macs:>14,}" if row.parameters else ""
         print(f"{row.layer.name:{width}}  {described(row.layer):{wide}} {output:>10}{cost}")
     print(f"{'total':{width}}  {'':{wide}} {'':>10} {architecture.parameters:>12,} {architecture.macs:>14,}\n")
-    print("memory of one picture in float32:")
+    print("start:")
+    for names, start in starts(architecture):
+        print(f"  {start:32} {' '.join(names)}")
+    print("\nmemory of one picture in float32:")
     for name, megabytes in memory(architecture).items():
         print(f"  {name.replace('_', '/'):17} {megabytes:>8.2f} MB")
+
+
+def starts(architecture: Architecture) -> list[tuple[list[str], str]]:
+    """Tell how layers start, those that start alike together."""
+    alike: dict[str, list[str]] = {}
+    for row in architecture.start:
+        if row.weights == "uniform":
+            told = "uniform, ±1/√fan-in"
+        else:
+            deviation = f"{row.deviation:g}" if row.weights == "normal" else f"{row.gain:g}·√(2/fan-in)"
+            told = f"N(0, {deviation}), biases {row.bias:g}"
+        alike.setdefault(told, []).append(row.layer)
+    return [(names, told) for told, names in alike.items()]
 
 
 def described(layer: Layer) -> str:
@@ -83,17 +105,19 @@ def described(layer: Layer) -> str:
     match layer:
         case Convolution():
             stride = f" / {layer.stride}" if layer.stride > 1 else ""
+            zeros = f", zeros {layer.padding[0]}+{layer.padding[1]}" if any(layer.padding) else ""
             shared = "" if layer.shared else ", unshared"
-            return f"convolution {layer.kernel}×{layer.kernel}{stride}{in_towers(layer)}{shared}"
+            return f"convolution {layer.kernel}×{layer.kernel}{stride}{zeros}{in_towers(layer)}{shared}"
         case FullyConnected():
             return f"fully connected{in_towers(layer)}"
         case Activation():
             return "ReLU" if layer.kind == "relu" else "tanh"
         case ResponseNorm():
             where = f"{layer.size} maps" if layer.over == "maps" else f"{layer.size}×{layer.size} of a map"
-            return f"response norm over {where}{in_towers(layer)}"
+            divided = f"/{layer.alpha / layer.effective_alpha:.0f}" if layer.divide_alpha else ""
+            return f"response norm, {where}, k {layer.k:g}, α {layer.alpha:g}{divided}{in_towers(layer)}"
         case Pool():
-            return f"{layer.kind} pool {layer.kernel}×{layer.kernel} / {layer.stride}"
+            return f"{layer.kind} pool {layer.kernel}×{layer.kernel} / {layer.stride}{', rounds up' * layer.round_up}"
         case AdaptivePool():
             return f"average pool to {layer.side}×{layer.side}"
         case Dropout():
@@ -123,17 +147,6 @@ def info_recipe(name: str, as_json: bool) -> None:
     widths = [max(len(row[column]) for row in table) for column in range(3)]
     for row in table:
         print("  ".join([f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)] + [row[3]]).rstrip())
-
-
-def written(value: object) -> str:
-    """Write a recipe's value as its flag takes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        value = [f"{name}={number:g}" for name, number in value.items()]
-    if isinstance(value, list | tuple):
-        return " ".join(map(str, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def add_reproduce(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from alexnet.architectures import INPUTS
 from alexnet.cli.options import Options, add_device, chosen_device
 from alexnet.errors import DataError, UsageError
 
@@ -94,7 +95,10 @@ def run_export(options: Options) -> None:
     if path.suffix:
         write(path, model.network, model.classes)
     else:
-        log = Run(options.run).log() if (options.run / "log.jsonl").is_file() else []
-        best = max((row["val_top1"] for row in log), default=None)
-        model.save_pretrained(path, {} if best is None else {"top-1, validation": best})
+        run = Run(options.run)
+        best = max((row["val_top1"] for row in run.log()), default=None)
+        model.save_pretrained(path, {} if best is None else {"top-1, validation": best}, run.told())
+    if path.suffix and path.suffix != ".safetensors":
+        architecture = model.network.architecture
+        print(f"note: {path} does not tell its pixels: {INPUTS[architecture.input]}", file=sys.stderr)
     print(path)

@@ -3,18 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alexnet.architectures import Architecture
-from alexnet.recipe import Recipe, changes
+from alexnet.architectures import INPUTS, Architecture
+from alexnet.recipe import Recipe, changes, written
 
 # More names than these are told by config.json alone.
 MOST_NAMES = 20
-INPUTS = {
-    "raw": "RGB of 0–255 minus the mean picture of the training part",
-    "raw-2012": "RGB of 0–255 minus the middle of the training part's mean picture",
-    "raw-imagenet": "RGB of 0–255 minus ImageNet's mean colour",
-    "deviation": "RGB of 0–255 minus the mean picture of the training part, divided by its deviations",
-    "imagenet": "RGB of 0–1 minus ImageNet's mean colour, divided by its deviations",
-}
 _CARD = """\
 ---
 library_name: alexnet
@@ -96,7 +89,7 @@ def _words(text: str) -> str:
 
 def _plain(value: Any) -> str:
     """Show a value or a name as code, so that nothing in it is taken for markup."""
-    text = _words(str(list(value) if isinstance(value, tuple) else value)).replace("`", "'").replace("|", "/")
+    text = _words(written(value)).replace("`", "'").replace("|", "/")
     return f"`{text}`"
 
 

@@ -11,6 +11,7 @@ from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.errors import DataError
 from alexnet.layers import Dropout, Layer
 from alexnet.nn.network import Network, initialise
+from alexnet.progress import say
 from alexnet.weights.content import Shapes, Weights, shapes, shapes_of
 from alexnet.weights.reading import read
 
@@ -18,10 +19,15 @@ from alexnet.weights.reading import read
 MOST_NAMES = 6
 
 
-def fit(network: Network, weights: Weights) -> list[str]:
+def fit(network: Network, weights: Weights, classes: Sequence[str] | None = None) -> list[str]:
     """Copy weights into a network; names and shapes are compared before anything changes.
 
-    A last layer for another number of classes keeps its fresh start, and so do layers that the weights lack.
+    A last layer for other classes keeps its fresh start, and so do layers that the weights lack.
+
+    Args:
+        network: What is filled.
+        weights: What it is filled with.
+        classes: The network's, by name, in the order of the scores; where the weights tell theirs, they are compared.
 
     Returns:
         Sentences for the user: which layers start anew and why, and where the weights' own network differs.
@@ -34,7 +40,8 @@ def fit(network: Network, weights: Weights) -> list[str]:
     last = architecture.layers[-1].name
     other_classes = _other_classes(last, wanted, found)
     missing = _missing_layers(wanted, found)
-    kept = set() if other_classes is None else {f"{last}.weight", f"{last}.bias"}
+    renamed = _renamed(last, weights, classes)
+    kept = set() if other_classes is None and not renamed else {f"{last}.weight", f"{last}.bias"}
     odd = [name for name in found if name not in kept and wanted.get(name) != found[name]]
     odd += [name for name in wanted if name not in found and name.partition(".")[0] not in missing]
     copied = {name: tensor for name, tensor in weights.tensors.items() if name not in kept}
@@ -48,6 +55,8 @@ def fit(network: Network, weights: Weights) -> list[str]:
         told.append(
             f"{last} has {other_classes} classes in {weights.source} and {architecture.classes} here: it starts anew"
         )
+    elif renamed:
+        told.append(f"{last} knows other classes in {weights.source} ({renamed}): it starts anew")
     if missing:
         starts = "it starts anew" if len(missing) == 1 else "they start anew"
         told.append(f"{weights.source} has no {_listed(missing, 'or')}: {starts}")
@@ -61,6 +70,14 @@ def _other_classes(last: str, wanted: Shapes, found: Shapes) -> int | None:
     return there[0] if alike and here != there else None
 
 
+def _renamed(last: str, weights: Weights, classes: Sequence[str] | None) -> str:
+    """Name the first class that is another one in the weights, if there is one."""
+    if classes is None or weights.classes is None or f"{last}.weight" not in weights.tensors:
+        return ""
+    pairs = zip(weights.classes, classes, strict=False)
+    return next((f"{theirs}, not {ours}" for theirs, ours in pairs if theirs != ours), "")
+
+
 def _missing_layers(wanted: Shapes, found: Shapes) -> list[str]:
     """Name the layers of which the weights have nothing."""
     there = {name.partition(".")[0] for name in found}
@@ -70,10 +87,14 @@ def _missing_layers(wanted: Shapes, found: Shapes) -> list[str]:
 def _refusal(weights: Weights, architecture: Architecture, odd: list[str], wanted: Shapes) -> str:
     """Say in one line how weights and network differ, and where they would fit."""
     found, first = shapes_of(weights.tensors), odd[0]
-    homes = _homes(found)
-    way_out = f"take --arch {' or '.join(homes)}" if homes else "name the architecture that they were made for"
+    homes, (base, *varied) = _homes(found), architecture.name.split()
+    if base in homes:
+        way_out = "leave --vary out" if varied else "some of its weights are missing, fetch or save it again"
+    else:
+        way_out = f"take --arch {' or '.join(homes)}" if homes else "name the architecture that they were made for"
     return (
-        f"{weights.source} is not of {architecture.name}: {len(odd)} of {len(found)} weights differ, the first is "
+        f"{weights.source} is not of {architecture.name}: {len(odd)} of "
+        f"{len(wanted.keys() | found.keys())} weights differ, the first is "
         f"{first} (here {wanted.get(first, 'none')}, there {found.get(first, 'none')}): {way_out}"
     )
 
@@ -138,7 +159,7 @@ def create_model(
     """Make a network by its name, with fresh starting weights or pretrained ones.
 
     With weights, the network's description says which pixels they expect (`network.architecture.input`). Layers that
-    they lack, or a last layer of another number of classes, start anew; `fit` tells which.
+    they lack, or a last layer of another number of classes, start anew, which is said.
 
     Args:
         name: `paper`, `single`, `cifar-18pct` …; `alexnet.catalogue` has them all.
@@ -163,5 +184,6 @@ def create_model(
         architecture = replace(architecture, input=weights.input, dead_start_allowed=True)
     network = initialise(Network(architecture), seed)
     if weights is not None:
-        fit(network, weights)
+        for note in fit(network, weights):
+            say(f"note: {note}")
     return network

@@ -38,6 +38,8 @@ def local(source: str | Path) -> Path:
         DataError: If another file came, or lies in the cache.
     """
     text = str(source)
+    if not text:
+        raise UsageError("no weights are named: give torchvision, an address, a name on the Hub or a path")
     if text == "torchvision":
         path = cache_folder() / TORCHVISION_URL.rpartition("/")[2]
         return _fetched(TORCHVISION_URL, path, TORCHVISION_SHA256, TORCHVISION_BYTES)

@@ -1,6 +1,8 @@
 """`.pth`: a state dict as torch.save writes it, under torchvision's names or ours; nothing in it can run."""
 
+import io
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +31,8 @@ def read(path: Path) -> Found:
     _refuse_bomb(path, size)
     try:
         # Not by its path, of which the ending .safetensors would make torch take another reader.
-        with open(path, "rb") as stream:
+        with open(path, "rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the error below says it in a line
             held = torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:  # a pickle can raise anything
         if forbidden := _FORBIDDEN.search(str(error)):
@@ -39,6 +42,8 @@ def read(path: Path) -> Found:
             ) from error
         found = _REASON.findall(str(error))
         reason = "".join(found[-1]) if found else type(error).__name__
+        if reason.startswith("Weights only load failed"):
+            reason = "a pickle that torch does not read"
         raise DataError(f"{path} is torn, or no file of torch.save ({reason}): fetch or save it again") from error
     tensors = _state_dict(held, path)
     claimed = sum(value.numel() * value.element_size() for value in tensors.values() if isinstance(value, Tensor))
@@ -65,4 +70,7 @@ def _state_dict(held: object, path: Path) -> Mapping[str, Any]:
 
 def write(stream: IO[bytes], tensors: Mapping[str, Tensor]) -> None:
     """Write a state dict."""
-    torch.save(dict(tensors), stream)
+    # In memory first: torch tells a full disk as an error of its own, of many lines.
+    buffer = io.BytesIO()
+    torch.save(dict(tensors), buffer)
+    stream.write(buffer.getbuffer())

@@ -113,7 +113,7 @@ def test_shares_and_seed_choose_what_is_held_out(tmp_path):
     chosen = [tuple(used(CatsDogs(tmp_path, val_share=0.25, test_share=0, seed=seed), "val")) for seed in range(4)]
     assert tuple(used(source, "val")) == chosen[0]
     assert len(set(chosen)) > 2
-    with pytest.raises(UsageError, match="leaves none to train on"):
+    with pytest.raises(UsageError, match="test_share must be from 0 to what"):
         CatsDogs(tmp_path, val_share=0.5, test_share=0.5)
 
 

@@ -195,13 +195,13 @@ def test_a_test_part_is_carved_beside_val_and_changes_nothing_of_it(tmp_path):
 
 @pytest.mark.parametrize("share", [0.8, 1.0, -0.1, float("nan")])
 def test_a_test_share_that_leaves_nothing_is_refused(tmp_path, share):
-    with pytest.raises(UsageError, match=r"leaves none to train on beside val_share=0\.2: lower it"):
+    with pytest.raises(UsageError, match=r"test_share must be from 0 to what val_share=0\.2 leaves, not"):
         Folder(make(tmp_path, "a/1.png", "b/1.png"), test_share=share)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
 def test_an_impossible_share_is_refused(tmp_path, share):
-    with pytest.raises(UsageError, match="val_share must be between 0 and 1"):
+    with pytest.raises(UsageError, match="val_share must be above 0 and below 1"):
         Folder(make(tmp_path, "a/1.png", "b/1.png"), val_share=share)
 
 

@@ -43,9 +43,9 @@ def checked_shares(val_share: float, test_share: float) -> dict[str, float]:
         UsageError: If `val_share` is not between 0 and 1, or both together are not below 1.
     """
     if not 0 < val_share < 1:
-        raise UsageError(f"val_share must be between 0 and 1, not {val_share}")
+        raise UsageError(f"val_share must be above 0 and below 1, not {val_share:g}")
     if not 0 <= test_share < 1 - val_share:
-        raise UsageError(f"test_share={test_share} leaves none to train on beside val_share={val_share}: lower it")
+        raise UsageError(f"test_share must be from 0 to what val_share={val_share:g} leaves, not {test_share:g}")
     return {"val": val_share, "test": test_share}
 
 
