@@ -6,6 +6,7 @@ import math
 import shutil
 import signal
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest

@@ -237,7 +237,7 @@ def test_weights_that_do_not_tell_their_pixels_are_said_and_may_be_given_them(co
     assert command("train", tiny_store, *QUICK, "--run", "first").code == 0
     exported = command("export", "first", "mine.pth")
     assert "note: mine.pth does not tell its pixels: RGB of 0–255 minus the mean picture" in exported.err
-    rest = ["--arch", "cifar-18pct", "--vary", "side=24", "--epochs", "1", "--warmup-epochs", "0", "--batch-size", "16"]
+    rest = [*QUICK, "--recipe", "fast", "--start", "architecture"]
     untold = command("train", tiny_store, "--weights", "mine.pth", *rest, "--run", "raw")
     assert "note: mine.pth does not tell which pixels it expects: it gets RGB of 0–255 minus the mean" in untold.err
     told = command("train", tiny_store, "--weights", "mine.pth", *rest, "--vary", "input=deviation", "--run", "told")

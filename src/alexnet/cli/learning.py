@@ -82,7 +82,7 @@ def varied(architecture: Architecture, changes: list[str], recipe: Recipe, pretr
             "--start architecture"
         )
     # A first layer that has its weights already, or starts as He has it, is dead on no pixels.
-    alive = he or pretrained or architecture.dead_start_allowed
+    alive = (said is not None and (he or pretrained)) or architecture.dead_start_allowed
     return vary(replace(architecture, dead_start_allowed=alive), *changes)
 
 
