@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
+from alexnet.data.modes import load_rgb, upright
 from alexnet.errors import DataError
 
 simplejpeg: ModuleType | None = None  # the extra `fast`: JPEG to the same pixels as Pillow's, in two thirds of the time
@@ -31,7 +32,7 @@ with suppress(ImportError):
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # not MPO: Pillow makes it of JPEG, and fails if it is listed
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 512_000_000
-MAX_SCANS = 100  # of a JPEG, which has a dozen at most; each goes over all pixels again
+MAX_SCANS = 100  # of a progressive JPEG, which has about ten; each goes over all pixels again
 MAX_ASPECT = 4
 # How a file begins, and what it then is: the formats read here, and those that are often met under a picture's name.
 SIGNATURES = {
@@ -59,13 +60,6 @@ STRANGERS = {
     b"<html": "a web page, not a picture",
 }
 BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b"avif": "AVIF", b"avis": "AVIF"}
-# EXIF orientation (what the camera says of the stored picture) to what makes it upright: turns to the left, by 90°, and
-# then perhaps the mirror.
-UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
-# Pillow gives a PNG's transparent colour as it stands in the file, but the pixels scaled to 8 bits, told by this mode.
-PNG_SCALE = {"L;2": lambda value: value * 85, "L;4": lambda value: value * 17, "RGB;16B": lambda value: value >> 8}
-# Tags of EXIF and TIFF.
-BITS_PER_SAMPLE, PHOTOMETRIC, ORIENTATION = 0x0102, 0x0106, 0x0112
 
 
 class UnreadablePicture(DataError):
@@ -140,47 +134,6 @@ def _one_line(error: Exception) -> str:
     return f"{text} ({type(error).__name__})" if text else type(error).__name__
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    """Lay a transparent picture on white."""
-    image = image.convert("RGBA")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
-    return white
-
-
-def _grey16(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
-    """Scale a loaded picture of 16 (or, in a TIFF, 12) bits to 8, where Pillow would cut off what is above 255."""
-    values = np.asarray(image).astype(np.uint16)
-    tags = getattr(image, "tag_v2", {})
-    if tags.get(PHOTOMETRIC) == 0:  # white is zero, which Pillow sees to at 8 bits only
-        values = ~values
-    grey = (values >> tags.get(BITS_PER_SAMPLE, (16,))[0] - 8).astype(np.uint8)
-    if "transparency" in image.info:
-        grey[values == image.info["transparency"]] = 255
-    return np.repeat(grey[:, :, None], 3, axis=2)
-
-
-def _rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
-    """Bring a loaded picture of any mode to 8-bit RGB."""
-    if image.mode.startswith("I;16"):
-        return _grey16(image)
-    if image.mode in ("I", "F"):
-        raise UnreadablePicture(f"mode {image.mode} (32 bits a value, of unknown range): convert it to 8 or 16 bits")
-    if image.has_transparency_data:
-        image = _on_white(image)
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _load(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
-    """Let Pillow decode an opened picture."""
-    if image.format == "PNG" and image.tile and (scale := PNG_SCALE.get(image.tile[0][3])):
-        colour = image.info.get("transparency")
-        if isinstance(colour, int | tuple):
-            image.info["transparency"] = scale(colour) if isinstance(colour, int) else tuple(map(scale, colour))
-    image.load()
-    return _rgb(image)
-
-
 def _load_fast(image: Image.Image, data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
     """Decode a JPEG by simplejpeg; None where it is not there or not sure, and what Pillow says counts.
 
@@ -207,25 +160,18 @@ def _scans(data: bytes) -> int:
     return scans
 
 
-def _refuse_bomb(image: Image.Image, data: bytes) -> None:
-    """Refuse, by what it declares, a picture that would fill the memory or take minutes."""
+def _refuse_unread(image: Image.Image, data: bytes) -> None:
+    """Refuse a picture by what it declares: one that would fill the memory or take minutes, or has no known range."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadablePicture(f"declares {width}×{height} pixels, more than {MAX_PIXELS:,}")
     if width * height == 0:
         raise UnreadablePicture(f"has no pixels ({width}×{height})")
-    if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > MAX_SCANS and (scans := _scans(data)) > MAX_SCANS:
+    if image.mode in ("I", "F"):
+        raise UnreadablePicture(f"mode {image.mode} (32 bits a value, of unknown range): convert it to 8 or 16 bits")
+    # Only a progressive one can go over all pixels in a few bytes; the second look is slow, the first seldom wrong.
+    if image.info.get("progressive") and data.count(b"\xff\xda") > MAX_SCANS and (scans := _scans(data)) > MAX_SCANS:
         raise UnreadablePicture(f"JPEG of {scans} scans, more than {MAX_SCANS}")
-
-
-def _upright(pixels: UInt8[np.ndarray, "h w 3"], image: Image.Image) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Turn the pixels of a picture as its EXIF data say; corrupt ones say nothing."""
-    # Only after `load`: reading the EXIF data of a PNG may load it, and a second load after a failed one "succeeds".
-    turns, mirror = 0, False
-    with suppress(Exception):
-        turns, mirror = UPRIGHT.get(image.getexif().get(ORIENTATION), (0, False))
-    turned = np.rot90(pixels, turns)
-    return np.ascontiguousarray(turned[:, ::-1] if mirror else turned)
 
 
 def _note(image: Image.Image) -> str:
@@ -266,11 +212,11 @@ def _decoded(opened: Callable[[], Image.Image], data: bytes) -> Decoded:
     with _quiet():
         try:
             image = opened()
-            _refuse_bomb(image, data)
+            _refuse_unread(image, data)
             pixels = _load_fast(image, data)
             if pixels is None:
-                pixels = _load(image)
-            return Decoded(_upright(pixels, image), _note(image) if data else "")
+                pixels = load_rgb(image)
+            return Decoded(upright(pixels, image), _note(image) if data else "")
         except (UnreadablePicture, UnidentifiedImageError):
             raise
         except Image.DecompressionBombError as error:
@@ -302,24 +248,29 @@ def decode_file(path: Path) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def fit(picture: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "{side} {side} 3"]:
-    """Scale the shorter side to `side` and cut out the central square (§2).
+    """Scale the shorter side to `side` and cut out the central square (§2)."""
+    return np.ascontiguousarray(_centre(scale(picture, side), side, side))
+
+
+def scale(picture: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "scaled_h scaled_w 3"]:
+    """Scale the shorter side to `side`.
 
     Bilinear, antialiased, by PyTorch, so that every decoder's pixels go the same way. A picture more than four times
-    as long as wide first loses its ends, which the cut would take anyway: scaled up they could fill the memory.
+    as long as wide first loses its ends, which `fit` would cut off anyway: scaled up they could fill the memory.
     """
     height, width = picture.shape[:2]
     longest = MAX_ASPECT * min(height, width)
     picture = _centre(picture, min(height, longest), min(width, longest))
     height, width = picture.shape[:2]
     if min(height, width) != side:
-        scale = side / min(height, width)
-        size = [max(side, round(height * scale)), max(side, round(width * scale))]
+        factor = side / min(height, width)
+        size = [max(side, round(height * factor)), max(side, round(width * factor))]
         # Channels last in memory, as it comes, with the strides of a batch: only so is the result channels last too,
-        # and the kernel more than twice as fast.
+        # and the kernel twice as fast.
         pixels = torch.from_numpy(np.ascontiguousarray(picture))[None].permute(0, 3, 1, 2)
         scaled = F.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False)
         picture = scaled[0].permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(_centre(picture, side, side))
+    return picture
 
 
 def _centre(picture: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "{height} {width} 3"]:

@@ -1,20 +1,28 @@
 """Statistics of the training part, added up picture by picture in integers: exact, whatever the order (§2, §4.1)."""
 
 from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from alexnet.data.store import Statistics
 
+MOST_IN_16_BITS = 257  # pictures: 257 · 255 = 2**16 - 1
+PIECE = 24_000  # values: 8,000 pixels, too few for BLAS to divide a product between threads of its own
+
 
 def _products(pixels: UInt8[np.ndarray, "n side side 3"]) -> Int64[np.ndarray, "3 3"]:
-    """Sum R·R, R·G, … over all pixels: in float64, which holds every integer below 2**53 (1.4e11 pixels) exactly."""
+    """Sum R·R, R·G, … over all pixels: in float64, which holds every integer below 2**53 (1.4e11 pixels) exactly.
+
+    Channel by channel, in pieces that stay in the cache: three times as fast as a product of matrices.
+    """
     total = np.zeros((3, 3), np.int64)
-    for piece in np.array_split(pixels.reshape(-1, 3), max(1, pixels.size // (1 << 20))):
-        values = piece.astype(np.float64)
-        total += (values.T @ values).astype(np.int64)
-    return total
+    for piece in np.array_split(pixels.reshape(-1, 3), max(1, pixels.size // PIECE)):
+        channels = np.ascontiguousarray(piece.T).astype(np.float64)
+        for i, j in combinations_with_replacement(range(3), 2):
+            total[i, j] += int(channels[i] @ channels[j])
+    return total + np.triu(total, 1).T
 
 
 @dataclass
@@ -40,7 +48,8 @@ class Totals:
     def add(self, images: UInt8[np.ndarray, "n side side 3"]) -> None:
         """Add pictures."""
         self.images += len(images)
-        self.pixels += images.sum(0, dtype=np.int64)
+        for some in np.array_split(images, len(images) // MOST_IN_16_BITS + 1):
+            self.pixels += some.sum(0, dtype=np.uint16)
         self.products += _products(images)
 
     def merge(self, other: "Totals") -> None:
