@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from alexnet.data.decode import UnreadablePicture, decode, decode_file, fit
+from alexnet.data.decode import Decoded, UnreadablePicture, fit, read, read_file
 from alexnet.data.sources import Example, Source
 from alexnet.data.sources.cifar10 import Cifar10
 from alexnet.data.sources.folder import Folder
@@ -33,16 +33,22 @@ from alexnet.errors import AlexNetError, DataError, UsageError, did_you_mean
 SOURCES: dict[str, Callable[..., Source]] = {"cifar10": Cifar10, "folder": Folder, "shapes": Shapes}
 CHUNK_BYTES = 4 << 20
 MAX_SIDE = 4096
+ENLARGED = "enlarged: smaller than the store's pictures"
 Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Pictures of one split after decoding: records to write, their sums if they train, and the pictures refused."""
+    """Pictures of one split after decoding: records to write, their sums if they train, and the pictures refused.
+
+    Attributes:
+        notes: How many of the pictures used were not taken as they are, by what was done.
+    """
 
     records: Records
     totals: Totals
     bad: list[tuple[Example, str]]
+    notes: Counter[str]
 
 
 @dataclass
@@ -52,11 +58,13 @@ class Account:
     used: Counter[tuple[str, int]] = field(default_factory=Counter)  # by split and label
     bad: list[tuple[Example, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
 
     def add(self, chunk: Chunk) -> None:
         """Count a chunk's pictures."""
         self.used.update((chunk.records.split, label) for label in chunk.records.labels)
         self.bad += chunk.bad
+        self.notes.update(chunk.notes)
 
     def counts(self) -> dict[str, int]:
         """Count the files used, bad and skipped."""
@@ -69,6 +77,7 @@ class Account:
             "seen": sum(self.counts().values()),
             **self.counts(),
             "reasons": {state: dict(Counter(why for _, why in files)) for state, files in lost.items()},
+            "notes": dict(sorted(self.notes.items())),
             "files": [{"file": name, "state": state, "reason": why} for state in lost for name, why in lost[state]],
         }
 
@@ -240,10 +249,14 @@ class _Job:
         images: list[UInt8[np.ndarray, "side side 3"]] = []
         good: list[Example] = []
         bad: list[tuple[Example, str]] = []
+        notes: Counter[str] = Counter()
         for example in examples:
             try:
-                images.append(fit(_pixels(example), self.side))
+                decoded = _read(example)
+                images.append(fit(decoded.pixels, self.side))
                 good.append(example)
+                enlarged = min(decoded.pixels.shape[:2]) < self.side
+                notes.update(note for note in (decoded.note, ENLARGED if enlarged else "") if note)
             except UnreadablePicture as error:
                 if self.strict:
                     raise DataError(f"{example.name}: {error}") from error
@@ -259,10 +272,10 @@ class _Job:
             names=[example.name for example in good],
             checksums=[zlib.crc32(image.data) for image in block],
         )
-        return Chunk(records, totals, bad)
+        return Chunk(records, totals, bad, notes)
 
 
-def _pixels(example: Example) -> UInt8[np.ndarray, "h w 3"]:
+def _read(example: Example) -> Decoded:
     if isinstance(example.picture, Path):
-        return decode_file(example.picture)
-    return decode(example.picture) if isinstance(example.picture, bytes) else example.picture
+        return read_file(example.picture)
+    return read(example.picture) if isinstance(example.picture, bytes) else Decoded(example.picture)
