@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from alexnet.data.decode import Decoded, UnreadablePicture, fit, read, read_file
 from alexnet.data.sources import Example, Source
@@ -246,14 +245,14 @@ class _Job:
 
     def _prepare(self, examples: list[Example]) -> Chunk:
         """Decode and fit a chunk's pictures; the unreadable ones are set aside."""
-        images: list[UInt8[np.ndarray, "side side 3"]] = []
+        block = np.empty((len(examples), self.side, self.side, 3), np.uint8)
         good: list[Example] = []
         bad: list[tuple[Example, str]] = []
         notes: Counter[str] = Counter()
         for example in examples:
             try:
                 decoded = _read(example)
-                images.append(fit(decoded.pixels, self.side))
+                block[len(good)] = fit(decoded.pixels, self.side)
                 good.append(example)
                 enlarged = min(decoded.pixels.shape[:2]) < self.side
                 notes.update(note for note in (decoded.note, ENLARGED if enlarged else "") if note)
@@ -261,7 +260,7 @@ class _Job:
                 if self.strict:
                     raise DataError(f"{example.name}: {error}") from error
                 bad.append((example, str(error)))
-        block = np.stack(images) if images else np.empty((0, self.side, self.side, 3), np.uint8)
+        block = block[: len(good)]
         totals = Totals(self.side)
         if examples[0].split == "train":
             totals.add(block)
