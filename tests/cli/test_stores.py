@@ -78,9 +78,9 @@ def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_
     assert command("verify", tiny_store).out == f"{tiny_store}: whole\n"
 
     store = shutil.copytree(tiny_store, tmp_path / "store")
-    pixels = bytearray((store / "val.images.u8").read_bytes())
+    pixels = bytearray((store / "val.images-00000.u8").read_bytes())
     pixels[5 * 32 * 32 * 3 + 7] ^= 1
-    (store / "val.images.u8").write_bytes(pixels)
+    (store / "val.images-00000.u8").write_bytes(pixels)
     labels = bytearray((store / "test.labels.i64").read_bytes())
     labels[0] ^= 1
     (store / "test.labels.i64").write_bytes(labels)
@@ -88,7 +88,7 @@ def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_
     assert (done.code, done.err) == (3, "")
     told = json.loads(done.out)
     assert told["ok"] is False
-    pixel = {"file": "val.images.u8", "record": 5, "problem": "the checksum of its pixels does not match"}
+    pixel = {"file": "val.images-00000.u8", "record": 5, "problem": "its checksum does not match"}
     label = {"file": "test.labels.i64", "record": None, "problem": "its digest does not match"}
     assert sorted(told["problems"], key=str) == sorted([pixel, label], key=str)
     done = command("verify", "store")
@@ -96,15 +96,15 @@ def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_
     assert sorted(done.out.splitlines()) == [
         "store: 2 problems: prepare it again",
         "test.labels.i64: its digest does not match",
-        "val.images.u8: record 5: the checksum of its pixels does not match",
+        "val.images-00000.u8: record 5: its checksum does not match",
     ]
 
 
 def test_verify_tells_of_a_store_that_cannot_be_opened_too(command, tiny_store, tmp_path):
     store = shutil.copytree(tiny_store, tmp_path / "store")
-    (store / "train.images.u8").write_bytes(b"short")
+    (store / "train.images-00000.u8").write_bytes(b"short")
     done = command("verify", "store", "--json")
     assert (done.code, done.err) == (3, "")
     told = json.loads(done.out)
     assert told["ok"] is False
-    assert "train.images.u8 is torn" in told["problems"][0]["problem"]
+    assert "train.images-00000.u8 is torn" in told["problems"][0]["problem"]

@@ -1,9 +1,11 @@
 """What became of every file that a source has: used + bad + skipped = seen."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
 
 from alexnet.data.plan import Plan
 from alexnet.errors import DataError
@@ -23,9 +25,9 @@ class Account:
     used: Counter[tuple[str, int]] = field(default_factory=Counter)
     bad: list[tuple[str, int, str]] = field(default_factory=list)
 
-    def add(self, split: str, labels: Iterable[int], bad: list[tuple[str, int, str]]) -> None:
+    def add(self, split: str, labels: Int64[np.ndarray, "n"], bad: list[tuple[str, int, str]]) -> None:
         """Count some pictures of a split."""
-        self.used.update((split, int(label)) for label in labels)
+        self.used.update((split, label) for label in labels.tolist())
         self.bad += bad
 
     def counts(self) -> dict[str, int]:

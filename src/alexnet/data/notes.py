@@ -47,7 +47,7 @@ class Note:
     entry: dict[str, Any]
     labels: Int64[np.ndarray, "n"]
     checksums: UInt64[np.ndarray, "n"]
-    ends: Int64[np.ndarray, "n"]
+    ends: Int64[np.ndarray, "ends"]
     names: list[str]
     totals: Totals
     bad: list[tuple[str, int, str]] = field(default_factory=list)

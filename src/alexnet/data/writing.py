@@ -56,7 +56,7 @@ class Records:
 def encoded(images: UInt8[np.ndarray, "n side side 3"], records: str) -> tuple[bytes, list[int], list[int]]:
     """Make records of pictures: their bytes, sizes and checksums."""
     if records == "raw":
-        return images.tobytes(), [images[0].size] * len(images), word_sums(images).tolist()
+        return images.tobytes(), [image.size for image in images], word_sums(images).tolist()
     files = []
     for image in images:
         stream = io.BytesIO()
