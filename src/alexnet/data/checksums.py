@@ -5,6 +5,7 @@ third of the copy: it changes with any byte, a torn or zeroed block changes it t
 behind it when the whole store is verified. A JPEG record takes its CRC-32, which is little beside decoding it.
 """
 
+import math
 import zlib
 
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import UInt8, UInt64
 
 def word_sums(records: UInt8[np.ndarray, "n *shape"]) -> UInt64[np.ndarray, "n"]:
     """Sum every record's bytes as 64-bit little-endian words, modulo 2**64; the last word is filled up with zeros."""
-    rows = records.reshape(len(records), -1)
+    rows = records.reshape(len(records), math.prod(records.shape[1:]))
     whole = rows.shape[1] // 8 * 8
     sums: np.ndarray = rows[:, :whole].view("<u8").sum(1, dtype=np.uint64)
     for place, byte in enumerate(range(whole, rows.shape[1])):
