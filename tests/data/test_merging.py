@@ -92,7 +92,11 @@ def test_a_part_given_twice_is_named(parts, tmp_path):
 
 @pytest.mark.parametrize(
     ("how", "what"),
-    [({"side": 20}, "side, shard_examples"), ({"count": 88}, "counts, fingerprint"), ({"seed": 1}, "fingerprint")],
+    [
+        ({"side": 20}, "side, shard_examples, fingerprint"),
+        ({"count": 88}, "counts, fingerprint"),
+        ({"seed": 1}, "fingerprint"),
+    ],
 )
 def test_a_part_of_another_store_is_named_with_what_differs(parts, tmp_path, how, what):
     records = Store(parts / "whole").records

@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,12 @@ class Store:
         records: `raw` or `jpeg`.
         classes: Names of its classes; a label is an index into them.
         splits: By name: `train`, and `val`, `test` where there are.
-        statistics: Of the training part.
         manifest: As written.
         digest: SHA-256 that identifies the content: equal digests, equal pictures, labels and names.
 
     Raises:
         UsageError: If `path` is no store.
-        DataError: If it is of another version, or torn: a file missing or of another size, its statistics damaged.
+        DataError: If it is of another version, or torn: a file missing or of another size.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -128,7 +128,6 @@ class Store:
                 raise DataError(f"{file} is missing: prepare the store again")
             if (size := file.stat().st_size) != entry["bytes"]:
                 raise DataError(f"{file} is torn ({size:,} bytes, not {entry['bytes']:,}): prepare the store again")
-        self.statistics = self._read_statistics()
 
     def files(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give the name and the entry (`bytes`, `sha256`) of every file that the manifest guards."""
@@ -137,7 +136,13 @@ class Store:
             yield from split["files"].items()
         yield from self.manifest["files"].items()
 
-    def _read_statistics(self) -> Statistics:
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What the training part is like; read at first use.
+
+        Raises:
+            DataError: If its file is damaged.
+        """
         file = self.path / STATISTICS
         data = file.read_bytes()
         if hashlib.sha256(data).hexdigest() != self.manifest["files"][STATISTICS]["sha256"]:
