@@ -18,7 +18,8 @@ from PIL import Image, ImageCms
 
 from alexnet.data import decode as decoding
 from alexnet.data.decode import UnreadablePicture, decode, fit, read
-from alexnet.data.preparation import ENLARGED, prepare
+from alexnet.data.preparation import prepare
+from alexnet.data.shards import ENLARGED
 from alexnet.errors import DataError
 from alexnet.prediction import pixels
 
@@ -292,7 +293,7 @@ MATRIX = {
         png(NOISE, 8, 2, struct.pack(">HHH", *NOISE[0, 0])),
         np.where((NOISE[0, 0] == NOISE).all(2, keepdims=True), 255, NOISE).astype(np.uint8),
     ),
-    # Several frames: the first, with a note.
+    # Several frames: the first, with a remark.
     "frames.gif": (saved(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), np.asarray(FRAMES[0])),
     "frames.webp": (
         saved(FRAMES[0], "WEBP", lossless=True, save_all=True, append_images=FRAMES[1:]),
@@ -369,7 +370,7 @@ def test_the_table_has_its_kinds():
 
 
 def test_only_files_of_several_frames_are_said_to_have_them():
-    noted = {name for name, (data, _) in MATRIX.items() if name not in REFUSED and read(data).note == SEVERAL}
+    noted = {name for name, (data, _) in MATRIX.items() if name not in REFUSED and read(data).remark == SEVERAL}
     assert noted == {name for name in MATRIX if name.startswith("frames.")}
 
 
@@ -403,13 +404,14 @@ def test_prepared_every_file_is_used_bad_or_skipped_and_told_of(folder, workers,
     assert set(told["skipped"]) == set(SKIPPED)
     for name, reason in told["bad"].items():
         assert MATRIX[name][1] in reason
-    assert report["notes"][SEVERAL] == 5
-    assert report["notes"][ENLARGED] == 3  # dot, line, pole
+    assert report["remarks"][SEVERAL] == 5
+    assert report["remarks"][ENLARGED] == 3  # dot, line, pole
 
 
 def test_prepared_and_predicted_pictures_are_the_same(folder, tmp_path):
     train = prepare("folder", folder, tmp_path / "store", side=16).splits["train"]
-    used = dict(zip((Path(name).name for name in train.names), train.images, strict=True))
+    stored = train.pictures(np.arange(len(train)))
+    used = dict(zip((Path(name).name for name in train.names), stored, strict=True))
     assert set(used) == set(MATRIX) - REFUSED | {"one.png"}
     for path in (folder / "train/odd").iterdir():
         if path.name in used:

@@ -72,11 +72,11 @@ class Decoded:
 
     Attributes:
         pixels: RGB, upright.
-        note: What of the file was left out; empty if nothing was.
+        remark: What of the file was left out; empty if nothing was.
     """
 
     pixels: UInt8[np.ndarray, "h w 3"]
-    note: str = ""
+    remark: str = ""
 
 
 class _Quiet:
@@ -174,7 +174,7 @@ def _refuse_unread(image: Image.Image, data: bytes) -> None:
         raise UnreadablePicture(f"JPEG of {scans} scans, more than {MAX_SCANS}")
 
 
-def _note(image: Image.Image) -> str:
+def _remark(image: Image.Image) -> str:
     with suppress(Exception):  # Pillow looks for a second frame, and may find it damaged
         return "several frames: the first is taken" if getattr(image, "is_animated", False) else ""
     return ""
@@ -216,7 +216,7 @@ def _decoded(opened: Callable[[], Image.Image], data: bytes) -> Decoded:
             pixels = _load_fast(image, data)
             if pixels is None:
                 pixels = load_rgb(image)
-            return Decoded(upright(pixels, image), _note(image) if data else "")
+            return Decoded(upright(pixels, image), _remark(image) if data else "")
         except (UnreadablePicture, UnidentifiedImageError):
             raise
         except Image.DecompressionBombError as error:

@@ -128,8 +128,8 @@ def _draw_head(figure: "Figure", store: Store) -> None:
 def _draw_originals(figure: "Figure", store: Store, places: Int64[np.ndarray, "n"]) -> None:
     """Show the pictures as stored, each with its class."""
     split = store.splits["train"]
-    for row, place in enumerate(places):
-        _show(figure, _left(0, 0), row, np.ascontiguousarray(split.images[place]))
+    for row, (place, picture) in enumerate(zip(places, split.pictures(places), strict=True)):
+        _show(figure, _left(0, 0), row, picture)
         middle = HEAD_PX + row * ROW_PX + CELL_PX / 2
         label = _short(store.classes[split.labels[place]], 18)
         _write(figure, LEFT_PX - 8, middle, label, color=QUIET, rotation=90, va="center", ha="right")
@@ -138,7 +138,7 @@ def _draw_originals(figure: "Figure", store: Store, places: Int64[np.ndarray, "n
 def _draw_reading(figure: "Figure", store: Store, places: Int64[np.ndarray, "n"], form: ColourForm, group: int) -> None:
     """Show the draws of one reading, each with its shift."""
     recipe = Recipe(colour_noise=COLOUR_NOISE, colour_form=form)
-    pictures = np.ascontiguousarray(store.splits["train"].images[places])
+    pictures = store.splits["train"].pictures(places)
     for draw in range(DRAWS):
         left, chance = _left(group, draw), Chance(0, draw, places)
         shifts = colour_shift(chance, recipe, store.statistics)
