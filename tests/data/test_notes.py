@@ -1,5 +1,7 @@
 """Tests of alexnet.data.notes: a note comes back as it was written, or is refused."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,7 @@ def note(train=True):
         names=["ä\n\udcff", ""],
         totals=totals,
         bad=[("x\udcff", 1, "empty file")],
+        remarks=Counter({"turned": 2}),
     )
 
 
@@ -32,7 +35,7 @@ def test_a_note_comes_back_as_it_was(tmp_path, train):
     (file,) = tmp_path.iterdir()
     assert file.name == note_name("train", 7) == "train-00007.note"
     found, wanted = Note.read(file), note(train)
-    for name in ("plan", "split", "number", "entry", "names", "bad"):
+    for name in ("plan", "split", "number", "entry", "names", "bad", "remarks"):
         assert getattr(found, name) == getattr(wanted, name)
     for name in ("labels", "checksums", "ends"):
         assert getattr(found, name).tolist() == getattr(wanted, name).tolist()
