@@ -27,7 +27,7 @@ from alexnet.data.store import Split
 from alexnet.recipe import Recipe
 
 BATCH_SIZE = 128
-TOGETHER = 4  # pictures that are read before they are cut: they stay in the processor's cache
+TOGETHER = 8  # pictures that are read before they are cut: they stay in the processor's cache
 
 
 def random_views(split: Split, epoch: int, side: int) -> Iterator[tuple[Tensor, Tensor]]:
