@@ -37,16 +37,16 @@ def random_views(split: Split, epoch: int, side: int) -> Iterator[tuple[Tensor, 
     corners = list(zip(boxes.top.astype(int).tolist(), boxes.left.astype(int).tolist(), strict=True))
     views = torch.empty(BATCH_SIZE, side, side, 3, dtype=torch.uint8)
     labels = torch.from_numpy(split.labels[indices])
-    start = filled = 0
+    pixels, start, filled = views.numpy(), 0, 0
     for batch in batches(split, indices, TOGETHER, torch.device("cpu")):
-        for picture in batch.pictures:
+        for picture in batch.pictures.numpy():
             top, left = corners[start + filled]
-            views[filled] = picture[top : top + side, left : left + side]
+            pixels[filled] = picture[top : top + side, left : left + side]
             filled += 1
             if filled == BATCH_SIZE:
                 yield views, labels[start : start + filled]
                 views = torch.empty_like(views)
-                start, filled = start + filled, 0
+                pixels, start, filled = views.numpy(), start + filled, 0
     if filled:
         yield views[:filled], labels[start:]
 
