@@ -36,9 +36,9 @@ def train(path):
     return Store(path).splits["train"]
 
 
-@pytest.mark.parametrize("block", [1, 10 * RECORD])
-def test_pictures_come_in_the_order_asked_for_from_whatever_shard(stores, pixels, block, monkeypatch):
-    monkeypatch.setattr(split, "BLOCK_BYTES", block)
+@pytest.mark.parametrize("large", [1, 10 * RECORD])
+def test_pictures_come_in_the_order_asked_for_from_whatever_shard(stores, pixels, large, monkeypatch):
+    monkeypatch.setattr(split, "LARGE_RECORD", large)
     for name in ("one", "raw"):
         one = train(stores / name)
         assert len(list((stores / name).glob("train.images-*"))) == {"one": 1, "raw": 9}[name]
@@ -61,8 +61,10 @@ def test_a_place_that_is_not_there_is_refused(stores, place):
         train(stores / "raw").pictures(np.array([0, place]))
 
 
+@pytest.mark.parametrize("large", [1, 10 * RECORD])
 @pytest.mark.parametrize("name", ["one", "raw", "jpeg"])
-def test_a_damaged_record_is_named_when_it_is_first_read(stores, tmp_path, name):
+def test_a_damaged_record_is_named_when_it_is_first_read(stores, tmp_path, name, large, monkeypatch):
+    monkeypatch.setattr(split, "LARGE_RECORD", large)
     path = shutil.copytree(stores / name, tmp_path / "store")
     one = train(path)
     shard = {"one": 0, "raw": 4, "jpeg": 4}[name]
