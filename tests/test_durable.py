@@ -2,7 +2,9 @@ import errno
 import hashlib
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -131,3 +133,54 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path):
     started = time.monotonic()
     with durable.lock(tmp_path / "lock", "it"):
         assert time.monotonic() - started < 1
+
+
+def test_the_holder_of_a_lock_is_told_with_machine_command_and_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/alexnet", "prepare", "two words\n", "x" * 200])
+    with durable.lock(tmp_path / "lock", "STORE"):
+        pass
+    held = (tmp_path / "lock").read_text()
+    assert held.startswith(f"{os.getpid()} on {socket.gethostname()}, alexnet prepare 'two words")
+    place = tmp_path / "lock"
+    with durable.lock(place, "it"), pytest.raises(AlexNetError) as caught, durable.lock(place, "it"):
+        pytest.fail("two holders")
+    assert re.search(r"xx…, since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\): wait for it", str(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_was_moved_aside_for_one_that_never_came_is_put_back(tmp_path):
+    (tmp_path / ".a.old-77").mkdir()
+    (tmp_path / ".a.old-77" / "file").touch()
+    durable.sweep_temporaries(tmp_path / "a")
+    assert listing(tmp_path) == ["a"]
+    assert listing(tmp_path / "a") == ["file"]
+
+
+STRIKE = """
+import sys
+from pathlib import Path
+from alexnet.durable import write_atomic
+for number in range(3):
+    write_atomic(Path(sys.argv[1]) / str(number), b"new")
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "written"),
+    [("file-written", 0), ("file-synced", 0), ("file-renamed", 1), ("file-synced:3", 2), ("file-synced:4", 3), ("", 3)],
+)
+def test_a_fault_point_kills_at_the_passing_that_is_named(tmp_path, fault, written):
+    environment = {**os.environ, "ALEXNET_FAULT": fault}
+    done = subprocess.run([sys.executable, "-c", STRIKE, str(tmp_path)], env=environment, timeout=60)
+    assert done.returncode == (-signal.SIGKILL if written < 3 else 0)
+    assert [name for name in listing(tmp_path) if not name.startswith(".")] == [str(i) for i in range(written)]
+
+
+def test_a_fault_point_that_does_not_exist_is_told(monkeypatch):
+    durable.fault("file-written")
+    monkeypatch.setenv("ALEXNET_FAULT", "file-wirtten")
+    with pytest.raises(ValueError, match="no fault point is called file-wirtten: file-written, "):
+        durable.fault("file-written")
+    monkeypatch.setenv("ALEXNET_FAULT", "shard-half")
+    with pytest.raises(ValueError, match="no fault point is called nowhere"):
+        durable.fault("nowhere")

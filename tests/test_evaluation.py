@@ -53,7 +53,7 @@ def softmax(scores):
 def shares_of(trained, split, crops):
     """Compute the class probabilities in NumPy from the scores of each crop."""
     with torch.no_grad():
-        views = trained.view.test(torch.from_numpy(np.array(split.images)), crops)
+        views = trained.view.test(torch.from_numpy(split.pictures(np.arange(len(split)))), crops)
         return np.mean([softmax(trained.network(view).numpy()) for view in views], axis=0)
 
 
@@ -274,7 +274,7 @@ def test_a_network_is_measured_without_dropout_and_left_in_its_mode(make, tiny_s
     store = Store(tiny_store)
     trained = make(store)
     trained.network.train(training)
-    pictures = torch.from_numpy(np.array(store.splits["val"].images))
+    pictures = torch.from_numpy(store.splits["val"].pictures(np.arange(len(store.splits["val"]))))
     first, second = (probabilities(trained, pictures) for _ in range(2))
     assert torch.equal(first, second)
     assert trained.network.training is training
@@ -292,7 +292,7 @@ def test_a_network_is_left_in_its_mode_when_something_fails(make, tiny_store):
 
 def test_the_precision_of_training_is_used_again(make, tiny_store):
     store = Store(tiny_store)
-    pictures = torch.from_numpy(np.array(store.splits["val"].images))
+    pictures = torch.from_numpy(store.splits["val"].pictures(np.arange(len(store.splits["val"]))))
     exact, rough = (probabilities(make(store, precision=name), pictures) for name in ("float32", "bfloat16"))
     assert rough.dtype == torch.float32
     assert 0 < (exact - rough).abs().max() < 0.05
@@ -304,7 +304,7 @@ def test_pictures_are_enlarged_in_float32_whatever_the_precision(make, tiny_stor
     enlarging = View(trained.network.architecture, store.statistics, view_side=40)
     shown = []
     trained.network.conv1.register_forward_pre_hook(lambda module, given: shown.append(given[0]))
-    pictures = torch.from_numpy(np.array(store.splits["val"].images))
+    pictures = torch.from_numpy(store.splits["val"].pictures(np.arange(len(store.splits["val"]))))
     probabilities(replace(trained, view=enlarging), pictures, crops=2)
     for view, expected in zip(shown, enlarging.test(pictures, 2), strict=True):
         assert torch.equal(view, expected)

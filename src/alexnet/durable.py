@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, digests, locks.
+"""Files that are whole or absent: atomic writes, digests, locks, and named points at which a test may strike.
 
 A reader never meets half a file under its final name, whatever moment the writer was killed at: bytes go to a
 sibling temporary file, are forced to the disk, and are renamed.
@@ -9,13 +9,44 @@ import glob
 import hashlib
 import json
 import os
+import shlex
 import shutil
+import signal
+import socket
+import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from alexnet.errors import AlexNetError
+
+# Where a kill does the most harm, in the order in which a preparation passes them.
+FAULTS = (
+    *("file-written", "file-synced", "file-renamed"),  # of every atomic file
+    *("shard-begun", "shard-half", "shard-written", "shard-synced", "shard-noted"),
+    *("store-filled", "store-listed", "store-whole"),  # all shards; before the manifest; after it
+    *("folder-aside", "folder-renamed"),  # of every folder that takes its final name
+    "store-published",
+)
+FAULT_VARIABLE = "ALEXNET_FAULT"
+_passed: Counter[str] = Counter()
+
+
+def fault(point: str) -> None:
+    """Kill this process if ALEXNET_FAULT names this point (`NAME`, or `NAME:n` for its nth passing); else do nothing.
+
+    For tests of what a crash leaves behind.
+    """
+    if wanted := os.environ.get(FAULT_VARIABLE):
+        name, _, count = wanted.partition(":")
+        if name not in FAULTS or point not in FAULTS:
+            raise ValueError(f"no fault point is called {name if point in FAULTS else point}: {', '.join(FAULTS)}")
+        _passed[point] += 1
+        if point == name and _passed[point] == int(count or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def sync_folder(folder: Path) -> None:
@@ -44,8 +75,11 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         with open(temporary, "wb") as stream:
             yield stream
             stream.flush()
+            fault("file-written")
             os.fsync(stream.fileno())
+        fault("file-synced")
         os.replace(temporary, path)
+        fault("file-renamed")
         sync_folder(path.parent)
     except OSError as error:
         raise write_error(path, error) from error
@@ -84,21 +118,34 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
-        sync_folder(temporary)
-        aside = path.with_name(f".{path.name}.old-{os.getpid()}")
-        if path.exists():  # moved aside whole and deleted under that name, so that a kill never leaves half of it here
-            os.rename(path, aside)
-        os.rename(temporary, path)
-        sync_folder(path.parent)
-        shutil.rmtree(aside, ignore_errors=True)
+        publish_folder(temporary, path)
     except OSError as error:
         raise write_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def publish_folder(made: Path, path: Path) -> None:
+    """Give a finished folder its final name, on the same disk; what has that name is replaced in the last moment."""
+    sync_folder(made)
+    aside = path.with_name(f".{path.name}.old-{os.getpid()}")
+    if path.exists():  # moved aside whole and deleted under that name, so that a kill never leaves half of it here
+        os.rename(path, aside)
+        fault("folder-aside")
+    os.rename(made, path)
+    fault("folder-renamed")
+    sync_folder(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def sweep_temporaries(path: Path) -> None:
-    """Remove what killed writers of `path` left beside it; call it only while holding the lock of `path`."""
+    """Remove what killed writers of `path` left beside it; call it only while holding the lock of `path`.
+
+    A folder that was moved aside for one that never came is put back.
+    """
+    for aside in path.parent.glob(f".{glob.escape(path.name)}.old-*"):
+        if not path.exists():
+            os.rename(aside, path)
     for pattern in (f".{glob.escape(path.name)}.tmp-*", f".{glob.escape(path.name)}.old-*"):
         for leftover in path.parent.glob(pattern):
             if leftover.is_dir():
@@ -128,26 +175,33 @@ def lock(path: Path, what: str) -> Iterator[None]:
     The kernel frees the lock when the process ends, however it ends, so no stale lock is ever left.
 
     Raises:
-        AlexNetError: If another process holds it; the message says which.
+        AlexNetError: If another process holds it; the message says which, where, since when and with what command.
     """
     with _open_lock(path) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             stream.seek(0)
-            holder = stream.read().strip() or "unknown"
+            holder = " ".join(stream.read().split()) or "unknown"
             raise AlexNetError(
                 f"{what} is in use by another alexnet command (process {holder}): wait for it, or stop it"
             ) from error
         stream.truncate(0)
-        stream.write(str(os.getpid()))
+        stream.write(_myself())
         stream.flush()
         yield
+
+
+def _myself() -> str:
+    """Tell the holder of a lock: process, machine, command, time."""
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    shown = command if len(command) <= 100 else command[:99] + "…"
+    return f"{os.getpid()} on {socket.gethostname()}, {shown}, since {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
 
 def _open_lock(path: Path) -> IO[str]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return open(path, "a+")
+        return open(path, "a+", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise write_error(path, error) from error

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from alexnet.data.augment import crop_places
 from alexnet.data.batches import batches
-from alexnet.data.store import Split
+from alexnet.data.split import Split
 from alexnet.durable import write_atomic
 from alexnet.errors import UsageError
 from alexnet.nn.network import arithmetic

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from alexnet.architectures import Architecture
 from alexnet.data.augment import View
-from alexnet.data.store import Split, Store
+from alexnet.data.split import Split
+from alexnet.data.store import Store
 from alexnet.errors import DataError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.nn.network import Network, initialise, load_weights, placed

@@ -41,7 +41,7 @@ def here(tmp_path, tiny_run, tiny_store):
     (tmp_path / "store").symlink_to(tiny_store)
     (tmp_path / "run").symlink_to(tiny_run)
     shutil.copytree(tiny_store, tmp_path / "torn-store")
-    (tmp_path / "torn-store" / "train.images.u8").write_bytes(b"short")
+    (tmp_path / "torn-store" / "train.images-00000.u8").write_bytes(b"short")
     shutil.copytree(tiny_store, tmp_path / "old-store")
     manifest = json.loads((tmp_path / "old-store" / "manifest.json").read_text())
     (tmp_path / "old-store" / "manifest.json").write_text(json.dumps(manifest | {"version": 0}))
@@ -103,8 +103,8 @@ BAD = [
     ("train store --arch cifar-18pct --run file/run", 1, "cannot write file/run: Not a directory"),
     ("train nowhere", 2, "nowhere does not exist: make a store with `alexnet prepare`"),
     ("train taken", 2, "taken is not a store (no manifest.json in it)"),
-    ("train torn-store", 3, "train.images.u8 is torn (5 bytes, not 147,456): prepare the store again"),
-    ("train old-store", 3, "old-store is a store of version 0, this program reads 1: prepare it again"),
+    ("train torn-store", 3, "train.images-00000.u8 is torn (5 bytes, not 147,456): prepare the store again"),
+    ("train old-store", 3, "old-store is a store of version 0, this program reads 2: prepare it again"),
     # Runs.
     ("resume nowhere", 2, "nowhere is no run (no architecture.json in it)"),
     ("resume torn-run", 3, "latest.json cannot be read"),

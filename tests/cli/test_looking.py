@@ -113,12 +113,12 @@ def test_a_photograph_that_cannot_be_read_is_named(command, photo_store):
 
 def test_a_damaged_store_is_refused(command, photo_store, tmp_path):
     store = shutil.copytree(photo_store, tmp_path / "store")
-    checksums = np.fromfile(store / "train.crc32.u32", "<u4")
+    checksums = np.fromfile(store / "train.checksums.u64", "<u8")
     checksums[0] ^= 1
-    checksums.tofile(store / "train.crc32.u32")
+    checksums.tofile(store / "train.checksums.u64")
     done = command("data", "store")
     assert done.code == 3
-    assert done.err.startswith("error: store/train.crc32.u32 is damaged")
+    assert done.err.startswith("error: store/train.checksums.u64 is damaged")
 
 
 def test_words_need_neither_torch_nor_matplotlib(photo_store):

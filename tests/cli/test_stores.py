@@ -1,4 +1,4 @@
-"""Tests of alexnet.cli.stores: prepare, verify."""
+"""Tests of alexnet.cli.stores: prepare, merge, verify."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from alexnet.cli.stores import limits, pairs
+from alexnet.cli.stores import limits, pairs, part_of
 from alexnet.data.store import Store
 from alexnet.errors import UsageError
 
@@ -97,9 +97,9 @@ def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_
     assert command("verify", tiny_store).out == f"{tiny_store}: whole\n"
 
     store = shutil.copytree(tiny_store, tmp_path / "store")
-    pixels = bytearray((store / "val.images.u8").read_bytes())
+    pixels = bytearray((store / "val.images-00000.u8").read_bytes())
     pixels[5 * 32 * 32 * 3 + 7] ^= 1
-    (store / "val.images.u8").write_bytes(pixels)
+    (store / "val.images-00000.u8").write_bytes(pixels)
     labels = bytearray((store / "test.labels.i64").read_bytes())
     labels[0] ^= 1
     (store / "test.labels.i64").write_bytes(labels)
@@ -107,7 +107,7 @@ def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_
     assert (done.code, done.err) == (3, "")
     told = json.loads(done.out)
     assert told["ok"] is False
-    pixel = {"file": "val.images.u8", "record": 5, "problem": "the checksum of its pixels does not match"}
+    pixel = {"file": "val.images-00000.u8", "record": 5, "problem": "its checksum does not match"}
     label = {"file": "test.labels.i64", "record": None, "problem": "its digest does not match"}
     assert sorted(told["problems"], key=str) == sorted([pixel, label], key=str)
     done = command("verify", "store")
@@ -115,15 +115,75 @@ def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_
     assert sorted(done.out.splitlines()) == [
         "store: 2 problems: prepare it again",
         "test.labels.i64: its digest does not match",
-        "val.images.u8: record 5: the checksum of its pixels does not match",
+        "val.images-00000.u8: record 5: its checksum does not match",
     ]
 
 
 def test_verify_tells_of_a_store_that_cannot_be_opened_too(command, tiny_store, tmp_path):
     store = shutil.copytree(tiny_store, tmp_path / "store")
-    (store / "train.images.u8").write_bytes(b"short")
+    (store / "train.images-00000.u8").write_bytes(b"short")
     done = command("verify", "store", "--json")
     assert (done.code, done.err) == (3, "")
     told = json.loads(done.out)
     assert told["ok"] is False
-    assert "train.images.u8 is torn" in told["problems"][0]["problem"]
+    assert "train.images-00000.u8 is torn" in told["problems"][0]["problem"]
+
+
+def test_parts_are_prepared_merged_and_verified(command, monkeypatch):
+    monkeypatch.setattr("alexnet.data.plan.SHARD_BYTES", 10 * 16 * 16 * 3)
+    how = ("--count", 80, "--side", 16)
+    for number, line in ((1, "3 of 8 shards, 30"), (2, "5 of 8 shards, 50")):
+        done = command("prepare", "shapes", f"p{number}", *how, "--part", f"{number}/2")
+        assert (done.code, done.err) == (0, "")
+        assert done.out == f"p{number}: part {number}/2, {line} images seen\n"
+        assert command("verify", f"p{number}").out == f"p{number}: whole\n"
+    done = command("merge", "merged", "p2", "p1")
+    assert (done.code, done.err) == (0, "")
+    whole = command("prepare", "shapes", "whole", *how)
+    assert done.out == whole.out.replace("whole:", "merged:")
+    assert Store("merged").digest == Store("whole").digest
+    missing = command("merge", "merged", "p2")
+    assert (missing.code, missing.err) == (2, "error: part 1 is missing of 2: prepare and give all of them\n")
+    assert command("data", "p1").code == 2
+
+
+@pytest.mark.parametrize("word", ["0/3", "4/3", "3", "/", "a/b", "1/0", "-1/3", "1/2/3", "²/3"])
+def test_a_part_that_says_nothing_is_refused(word):
+    with pytest.raises(UsageError, match=r"is not understood: write K/N with K from 1 to N, as 3/16"):
+        part_of(word)
+
+
+def test_a_part_is_read():
+    assert part_of("3/16") == (3, 16)
+
+
+def test_the_form_of_the_records_is_chosen_and_said(command, monkeypatch):
+    done = command("prepare", "shapes", "asked", "--count", 40, "--side", 16, "--format", "jpeg")
+    assert (done.code, done.err) == (0, "")
+    assert Store("asked").records == "jpeg"
+    monkeypatch.setattr("alexnet.data.plan.RAW_BYTES", 30_000)
+    done = command("prepare", "shapes", "chosen", "--count", 40, "--side", 16)
+    assert done.code == 0
+    assert done.err == "jpeg records: 0.0 GB raw is more than 0 GB (--format chooses)\n"
+    assert Store("chosen").digest == Store("asked").digest
+
+
+def test_ctrl_c_while_preparing_is_one_line_and_the_same_command_goes_on(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("alexnet.data.plan.SHARD_BYTES", 10 * 16 * 16 * 3)
+    monkeypatch.setattr("alexnet.data.shards.CHUNK_BYTES", 5 * 16 * 16 * 3)
+    how = ("prepare", "shapes", "store", "--count", 80, "--side", 16)
+
+    def stop(self, done, total):
+        if done > 30:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alexnet.progress.Progress.reached", stop)
+        done = command(*how)
+    assert (done.code, done.out) == (130, "")
+    kept = "error: interrupted; 3 of 8 shards are kept in .store.unfinished: the same command goes on from there\n"
+    assert done.err == kept
+    assert not (tmp_path / "store").exists()
+    done = command(*how)
+    assert (done.code, done.err) == (0, "going on with an interrupted preparation: 3 of 8 shards are finished\n")
+    assert command("verify", "store").out == "store: whole\n"

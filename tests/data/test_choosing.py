@@ -50,5 +50,5 @@ def test_pictures_are_read_from_their_places(photo_store):
     read = pictures(split, np.array([5, 0, 5]))
     for place, picture in zip((5, 0, 5), read, strict=True):
         start = place * 32 * 32 * 3
-        data = (photo_store / "test.images.u8").read_bytes()[start : start + 32 * 32 * 3]
+        data = (photo_store / "test.images-00000.u8").read_bytes()[start : start + 32 * 32 * 3]
         assert picture.tobytes() == data

@@ -24,14 +24,16 @@ def test_a_row_a_class_holds_pictures_of_it_alone(store, tmp_path, words, shows)
         assert [word.text for word in words if top < word.top < top + BAND_PX] == [name, "3 pictures"]
         # Three are fewer than a row holds: all of them, in their order.
         for column, place in enumerate(np.flatnonzero(split.labels == label)):
-            assert shows(path, 24 + column * (CELL_PX + 6), top + BAND_PX, split.images[place], CELL_PX)
+            assert shows(
+                path, 24 + column * (CELL_PX + 6), top + BAND_PX, split.pictures(np.array([place]))[0], CELL_PX
+            )
     with Image.open(path) as image:
         assert image.size == (1080, HEAD_PX + 3 * ROW_PX + 10)
 
 
 def test_pictures_are_drawn_by_the_seed(store, tmp_path, monkeypatch, shows):
     monkeypatch.setattr(contact, "COLUMNS", 1)
-    images, path = store.splits["train"].images, tmp_path / "sheet.png"
+    images, path = store.splits["train"].pictures(np.arange(len(store.splits["train"]))), tmp_path / "sheet.png"
     seen = []
     for seed in (0, 1):
         draw(store, path, "train", [0, 1], seed)
@@ -76,7 +78,7 @@ def test_one_class_is_shown_with_many_pictures_and_their_names(store, tmp_path, 
     assert words[0].text == "dogs"
     for cell in range(6):
         left = 24 + cell * (CELL_PX + 6)
-        assert shows(path, left, HEAD_PX, split.images[6 + cell], CELL_PX)
+        assert shows(path, left, HEAD_PX, split.pictures(np.array([6 + cell]))[0], CELL_PX)
         (name,) = [w.text for w in words if w.left == left and w.top > HEAD_PX + CELL_PX]
         assert name == split.names[6 + cell].split("/")[-1]
 
@@ -86,7 +88,7 @@ def test_many_pictures_of_one_class_fill_rows(store, tmp_path, monkeypatch, show
     monkeypatch.setattr(contact, "PICTURES_OF_ONE", 3)
     path = tmp_path / "one.png"
     assert draw(store, path, "train", [0], 0) == "train: 3 of 6 pictures of cats"
-    images = store.splits["train"].images
+    images = store.splits["train"].pictures(np.arange(len(store.splits["train"])))
     assert any(shows(path, 24, HEAD_PX + NAMED_PX, images[place], CELL_PX) for place in range(6))
 
 

@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import struct
 import threading
@@ -8,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from PIL import Image
 
+from alexnet.data import decode as decoding
 from alexnet.data.decode import UnreadablePicture, decode, decode_file, fit, scale, signature
+from alexnet.data.preparation import prepare
 
 CHANCE = np.random.default_rng(0)
 PIXELS = CHANCE.integers(0, 256, (12, 20, 3), np.uint8)
@@ -46,57 +51,6 @@ def test_jpeg_gives_pillows_pixels():
     np.testing.assert_array_equal(decode(JPEG), np.asarray(Image.open(io.BytesIO(JPEG))))
 
 
-def test_grey_becomes_three_equal_channels():
-    grey = PIXELS[:, :, 0]
-    np.testing.assert_array_equal(decode(encoded(Image.fromarray(grey))), np.repeat(grey[:, :, None], 3, 2))
-
-
-def test_one_bit_becomes_black_and_white():
-    bits = PIXELS[:, :, 0] > 127
-    expected = np.repeat(np.where(bits, 255, 0).astype(np.uint8)[:, :, None], 3, 2)
-    np.testing.assert_array_equal(decode(encoded(Image.fromarray(bits))), expected)
-
-
-def test_sixteen_bit_grey_keeps_its_high_byte():
-    grey = CHANCE.integers(0, 65536, (7, 9), np.uint16)
-    for format in ("PNG", "TIFF"):
-        np.testing.assert_array_equal(decode(encoded(Image.fromarray(grey), format))[:, :, 1], grey >> 8)
-
-
-def test_sixteen_bit_rgb_keeps_its_high_byte():
-    values = CHANCE.integers(0, 65536, (3, 4, 3), np.uint16)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    np.testing.assert_array_equal(decode(png(4, 3, depth=16, data=zlib.compress(rows))), values >> 8)
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_laid_on_white(mode):
-    image = Image.fromarray(PIXELS).convert(mode)
-    alpha = np.repeat(np.array([0, 128, 255, 64], np.uint8), 60).reshape(12, 20)
-    image.putalpha(Image.fromarray(alpha))
-    colour = np.asarray(image.convert("RGBA"))[:, :, :3].astype(float)
-    share = alpha[:, :, None] / 255
-    expected = colour * share + 255 * (1 - share)
-    assert np.abs(decode(encoded(image)) - expected).max() <= 1
-
-
-def test_a_transparent_colour_of_palette_or_rgb_is_white():
-    palette = Image.new("P", (4, 4), 1)
-    palette.putpalette([10, 20, 30, 200, 100, 50])
-    palette.putpixel((0, 0), 0)
-    got = decode(encoded(palette, transparency=0))
-    assert got[0, 0].tolist() == [255, 255, 255]
-    assert got[1, 1].tolist() == [200, 100, 50]
-    flat = Image.new("RGB", (4, 4), (1, 2, 3))
-    assert (decode(encoded(flat, transparency=(1, 2, 3))) == 255).all()
-
-
-def test_cmyk_becomes_rgb():
-    cmyk = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
-    got = decode(encoded(cmyk, "JPEG", quality=100)).reshape(-1, 3).mean(0)
-    np.testing.assert_allclose(got, [255, 0, 0], atol=3)
-
-
 @pytest.mark.parametrize("mode", ["F", "I"])
 def test_values_of_unknown_range_are_refused(mode):
     with pytest.raises(UnreadablePicture, match=f"mode {mode}"):
@@ -109,22 +63,6 @@ def test_of_several_frames_the_first_is_taken(format):
     options = {"lossless": True} if format == "WEBP" else {}
     data = encoded(frames[0], format, save_all=True, append_images=frames[1:], **options)
     assert (decode(data) == [255, 0, 0]).all()
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("format", ["PNG", "JPEG"])
-def test_a_turned_picture_is_put_upright(orientation, format):
-    upright = np.zeros((16, 32, 3), np.uint8)
-    upright[:8, :16] = [255, 0, 0]  # a red corner at the top left
-    turn = {2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1], 5: lambda a: a.swapaxes(0, 1)}
-    turn[6] = lambda a: a.swapaxes(0, 1)[::-1]  # stored turned left; the reader turns it right
-    turn[7] = lambda a: a.swapaxes(0, 1)[::-1, ::-1]
-    turn[8] = lambda a: a.swapaxes(0, 1)[:, ::-1]
-    stored = turn.get(orientation, lambda a: a)(upright)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    got = decode(encoded(Image.fromarray(np.ascontiguousarray(stored)), format, exif=exif))
-    assert np.abs(got.astype(int) - upright).mean() < 4
 
 
 def test_corrupt_exif_is_ignored():
@@ -171,6 +109,62 @@ def test_what_is_no_whole_picture_is_refused_with_a_short_reason(name):
     assert 0 < len(message) < 200
     assert "\n" not in message
     assert " at 0x" not in message  # the same file, the same reason
+
+
+needs_simplejpeg = pytest.mark.skipif(decoding.simplejpeg is None, reason="the extra `fast` is not installed")
+
+
+def answers_of_both(data, monkeypatch):
+    """Give what simplejpeg (where it is sure) and Pillow alone make of a file: the pixels, or the reason why not."""
+    found = []
+    for decoder in (decoding.simplejpeg, None):
+        monkeypatch.setattr(decoding, "simplejpeg", decoder)
+        try:
+            found.append(decode(data))
+        except UnreadablePicture as error:
+            found.append(str(error))
+    monkeypatch.undo()
+    return found
+
+
+@needs_simplejpeg
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_the_fast_decoder_gives_the_very_pixels_of_pillow(subsampling, progressive, mode, monkeypatch):
+    for height, width in ((1, 1), (7, 9), (16, 16), (33, 50), (100, 75)):
+        picture = Image.fromarray(CHANCE.integers(0, 256, (height, width, 3), np.uint8)).convert(mode)
+        for quality in (20, 75, 95):
+            options = {"quality": quality, "progressive": progressive, "subsampling": subsampling}
+            fast, plain = answers_of_both(encoded(picture, "JPEG", **options), monkeypatch)
+            np.testing.assert_array_equal(fast, plain)
+
+
+@needs_simplejpeg
+def test_the_fast_decoder_is_asked_for_whole_jpegs_of_grey_and_colour_only(monkeypatch):
+    asked = []
+
+    class Decoder:
+        def decode_jpeg_header(self, data):
+            asked.append(data)
+            raise ValueError
+
+    monkeypatch.setattr(decoding, "simplejpeg", Decoder())
+    grey, cmyk = (encoded(Image.fromarray(PIXELS).convert(mode), "JPEG") for mode in ("L", "CMYK"))
+    for data in (JPEG, grey, cmyk, LOSSLESS):
+        decode(data)  # by Pillow, as the other has refused or was not asked
+    assert asked == [JPEG, grey]
+
+
+@needs_simplejpeg
+def test_a_damaged_jpeg_is_judged_by_pillow_with_and_without_the_fast_decoder(monkeypatch):
+    chance = np.random.default_rng(3)
+    for _ in range(200):
+        mutated = np.frombuffer(JPEG, np.uint8).copy()
+        places = chance.integers(2, len(JPEG), chance.integers(1, 4))
+        mutated[places] = chance.integers(0, 256, len(places))
+        fast, plain = answers_of_both(mutated.tobytes(), monkeypatch)
+        np.testing.assert_array_equal(fast, plain)
 
 
 def test_no_mutation_of_a_picture_raises_anything_else():
@@ -230,6 +224,18 @@ def test_fit_leaves_a_picture_of_the_right_side_alone():
     np.testing.assert_array_equal(fit(PIXELS, 12), PIXELS[:, 4:16])
 
 
+@pytest.mark.parametrize(("height", "width"), [(40, 30), (33, 75), (60, 61), (5, 9)])
+def test_fit_is_the_plain_resize_of_pytorch_and_then_the_centre(height, width):
+    picture = np.random.default_rng(2).integers(0, 256, (height, width, 3), np.uint8)
+    longer = round(max(height, width) * 32 / min(height, width))
+    size = (longer, 32) if height > width else (32, longer)
+    planes = torch.from_numpy(picture).permute(2, 0, 1).contiguous()[None]  # in the memory order of no fast path
+    scaled = F.interpolate(planes, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(scale(picture, 32), scaled)
+    top, left = (size[0] - 32) // 2, (size[1] - 32) // 2
+    np.testing.assert_array_equal(fit(picture, 32), scaled[top : top + 32, left : left + 32])
+
+
 def test_fit_agrees_with_pillows_antialiased_resize():
     x, y = np.meshgrid(np.arange(300), np.arange(200))
     waves = np.stack([127 + 120 * np.sin(x / a) * np.cos(y / b) for a, b in ((9, 13), (17, 7), (31, 29))], 2).astype(
@@ -241,7 +247,8 @@ def test_fit_agrees_with_pillows_antialiased_resize():
     assert difference.mean() < 0.5
 
 
-BAD_IMAGES = Path(os.environ.get("ALEXNET_DATA", "none")) / "bad-images"
+DATA = Path(os.environ.get("ALEXNET_DATA", "none"))
+BAD_IMAGES = DATA / "bad-images"
 needs_bad_images = pytest.mark.skipif(not BAD_IMAGES.is_dir(), reason="ALEXNET_DATA names no folder with bad-images")
 REFUSED = ["wild/zero_byte_glacier_2758.jpg", "pillow/LICENSE.pillow"] + [
     f"pillow/{name}"
@@ -317,3 +324,35 @@ def test_scaling_keeps_the_proportions_and_fit_cuts_its_middle_out(height, width
     assert whole.shape == (*scaled, 3)
     top, left = (scaled[0] - 32) // 2, (scaled[1] - 32) // 2
     assert np.array_equal(fit(picture, 32), whole[top : top + 32, left : left + 32])
+
+
+@needs_bad_images
+def test_a_folder_of_real_odd_files_is_prepared_and_all_are_accounted_for(tmp_path):
+    store = prepare("folder", BAD_IMAGES, tmp_path / "store", side=32, val_share=0.5)
+    report = json.loads((store.path / "report.json").read_text())
+    assert report["seen"] == sum(path.is_file() for path in BAD_IMAGES.rglob("*"))
+    bad = {file["file"] for file in report["files"] if file["state"] == "bad"}
+    assert bad == set(REFUSED) - {"pillow/LICENSE.pillow"}
+    assert report["used"] + report["bad"] + report["skipped"] == report["seen"]
+    assert report["skipped"] == 4  # Pillow's licence, and CIFAR-10's three torn files
+
+
+@needs_bad_images
+@needs_simplejpeg
+def test_real_odd_files_are_the_same_with_and_without_the_fast_decoder(monkeypatch):
+    for file in filter(Path.is_file, BAD_IMAGES.rglob("*")):
+        fast, plain = answers_of_both(file.read_bytes(), monkeypatch)
+        np.testing.assert_array_equal(fast, plain, err_msg=file.name)
+
+
+@needs_simplejpeg
+@pytest.mark.parametrize(
+    "folder", ["stanford-dogs-originals", "stanford-dogs", "cats-dogs-200px-4000", "imagenette224-subset"]
+)
+def test_real_photographs_are_the_same_with_and_without_the_fast_decoder(folder, monkeypatch):
+    files = sorted(file for file in (DATA / folder).rglob("*") if file.suffix.lower() in (".jpg", ".jpeg"))
+    if not files:
+        pytest.skip(f"ALEXNET_DATA names no folder with {folder}")
+    for file in files[:: max(1, len(files) // 50)]:
+        fast, plain = answers_of_both(file.read_bytes(), monkeypatch)
+        np.testing.assert_array_equal(fast, plain, err_msg=file.name)

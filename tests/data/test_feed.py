@@ -28,7 +28,7 @@ def feed(photo_store, tiny_network):
 
 
 def first(feed, count=4):
-    return np.array(feed.store.splits["train"].images[:count])
+    return feed.store.splits["train"].pictures(np.arange(count))
 
 
 @pytest.mark.parametrize("convention", INPUTS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet.data import preparation
+from alexnet.data import preparation, shards
 from alexnet.data.preparation import prepare
 from alexnet.data.sources import shapes
 from alexnet.durable import lock
@@ -30,7 +30,7 @@ def pictures(tmp_path):
 
 
 def test_the_number_of_workers_changes_no_byte(pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(preparation, "CHUNK_BYTES", 5000)  # many chunks
+    monkeypatch.setattr(shards, "CHUNK_BYTES", 5000)  # many chunks
     (pictures / "bee" / "9.png").write_bytes(b"no picture")
     stores = []
     for workers in (0, 1, 3):
@@ -41,7 +41,7 @@ def test_the_number_of_workers_changes_no_byte(pictures, tmp_path, monkeypatch):
 
 def test_the_size_of_chunks_changes_no_byte(tmp_path, monkeypatch):
     prepare("shapes", None, tmp_path / "a", side=16, count=80)
-    monkeypatch.setattr(preparation, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(shards, "CHUNK_BYTES", 1)
     prepare("shapes", None, tmp_path / "b", side=16, count=80)
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
 
@@ -51,9 +51,10 @@ def test_pixels_are_those_of_the_source(tmp_path):
     examples = list(shapes.Shapes(side=16, count=80, seed=5).examples())
     for split in store.splits.values():
         own = [example for example in examples if example.split == split.name]
-        np.testing.assert_array_equal(split.images, np.stack([example.picture for example in own]))
+        pixels = np.stack([example.picture for example in own])
+        np.testing.assert_array_equal(split.pictures(np.arange(len(split))), pixels)
         assert split.labels.tolist() == [example.label for example in own]
-        assert split.names == [example.name for example in own]
+        assert list(split.names) == [example.name for example in own]
 
 
 def test_every_file_is_accounted_for(pictures, tmp_path):
@@ -91,7 +92,7 @@ def test_limits_take_the_first_pictures(tmp_path):
     whole = prepare("shapes", None, tmp_path / "whole", side=16, count=80)
     part = prepare("shapes", None, tmp_path / "part", side=16, count=80, limit={"train": 25, "test": 3})
     assert {name: len(split) for name, split in part.splits.items()} == {"train": 25, "val": 10, "test": 3}
-    assert part.splits["train"].names == whole.splits["train"].names[:25]
+    assert list(part.splits["train"].names) == whole.splits["train"].names[:25]
     assert part.manifest["source"]["options"] == {"limit": {"test": 3, "train": 25}}
     assert part.digest != whole.digest
 
@@ -108,7 +109,7 @@ def test_a_limit_that_leaves_a_class_out_is_refused(pictures, tmp_path):
 
 
 def test_progress_counts_to_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(preparation, "CHUNK_BYTES", 16 * 16 * 3 * 30)
+    monkeypatch.setattr(shards, "CHUNK_BYTES", 16 * 16 * 3 * 30)
     seen = []
     prepare("shapes", None, tmp_path / "a", side=16, count=80, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(30, 80), (60, 80), (70, 80), (80, 80)]
@@ -150,7 +151,7 @@ def test_a_store_is_replaced(tmp_path, state):
         prepare("shapes", None, tmp_path / "store", count=80, side=16)
     if state == "damaged":
         manifest = tmp_path / "store" / "manifest.json"
-        manifest.write_text(manifest.read_text().replace('"version": 1', '"version": 7'))
+        manifest.write_text(manifest.read_text().replace('"version": 2', '"version": 7'))
     assert prepare("shapes", None, tmp_path / "store", count=80, side=24).side == 24
     assert sorted(file.name for file in tmp_path.iterdir()) == [".store.lock", "store"]
 
@@ -170,7 +171,7 @@ def test_an_interruption_leaves_nothing_and_the_next_try_is_whole(tmp_path, monk
         if done > 30:
             raise error
 
-    monkeypatch.setattr(preparation, "CHUNK_BYTES", 5000)
+    monkeypatch.setattr(shards, "CHUNK_BYTES", 5000)
     with pytest.raises(error):
         prepare("shapes", None, tmp_path / "store", count=80, side=16, progress=interrupt)
     assert [file.name for file in tmp_path.iterdir()] == [".store.lock"]
@@ -206,6 +207,7 @@ def test_two_preparations_of_one_store_do_not_mix(tmp_path):
 def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(preparation.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 1_000_000))
-    with pytest.raises(AlexNetError, match="store needs 49 MB, 1 MB are free there"):
-        prepare("shapes", None, tmp_path / "store", count=4000)
+    for records, needed in (("raw", 49), ("jpeg", 6)):
+        with pytest.raises(AlexNetError, match=f"store needs {needed} MB, 1 MB are free there"):
+            prepare("shapes", None, tmp_path / "store", count=4000, records=records)
     assert not (tmp_path / "store").exists()

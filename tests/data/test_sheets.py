@@ -35,7 +35,7 @@ def few(monkeypatch):
 @pytest.mark.parametrize("form", READINGS)
 def test_pictures_are_recoloured_about_the_mean_image(photo_store, form):
     store = Store(photo_store)
-    pictures, recipe = store.splits["train"].images[:4], Recipe(colour_form=form)
+    pictures, recipe = store.splits["train"].pictures(np.arange(4)), Recipe(colour_form=form)
     chance = Chance(0, 1, np.arange(4))
     shown = recoloured(np.ascontiguousarray(pictures), chance, recipe, store.statistics)
     mean = store.statistics.mean_image.astype(np.float64)
@@ -54,12 +54,12 @@ def test_the_sheet_shows_originals_and_draws_with_their_shifts(photo_store, tmp_
     places = spread(split.labels, 3)
     assert len(sheet) == HEAD_PX + len(places) * ROW_PX + MARGIN_PX
     for row, place in enumerate(places):
-        assert np.array_equal(cell(sheet, row, sheets._left(0, 0)), resized(split.images[place]))
+        assert np.array_equal(cell(sheet, row, sheets._left(0, 0)), resized(split.pictures(np.array([place]))[0]))
         for group, form in enumerate(READINGS, start=1):
             recipe = Recipe(colour_form=form)
             for draw in range(DRAWS):
                 chance, left = Chance(0, draw, places[row : row + 1]), sheets._left(group, draw)
-                (picture,) = recoloured(split.images[place][None], chance, recipe, store.statistics)
+                (picture,) = recoloured(split.pictures(np.array([place])), chance, recipe, store.statistics)
                 assert np.array_equal(cell(sheet, row, left), resized(picture))
                 (shift,) = colour_shift(chance, recipe, store.statistics).tolist()
                 top = HEAD_PX + row * ROW_PX

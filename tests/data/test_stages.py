@@ -91,9 +91,9 @@ def test_without_photographs_the_stores_own_are_shown_from_where_they_are(feed, 
     assert draw_stages(feed, path, [], "test") == "the stages of some pictures of test"
     cell = (1080 - 2 * 24 - 4 * 6) // 5
     split = feed.store.splits["test"]
-    assert shows(path, 24, HEAD_PX + BAND_PX, split.images[0], cell)
+    assert shows(path, 24, HEAD_PX + BAND_PX, split.pictures(np.array([0]))[0], cell)
     left = 24 + 4 * (cell + 6)
-    assert shows(path, left, HEAD_PX + BAND_PX, split.images[0][4:28, 4:28], cell)
+    assert shows(path, left, HEAD_PX + BAND_PX, split.pictures(np.array([0]))[0][4:28, 4:28], cell)
     told = [word.text for word in words]
     assert {"as stored", "cats", "dogs", "emus"} <= set(told)
     assert "as it is" not in told
@@ -129,7 +129,7 @@ def test_the_batch_is_the_first_of_training_with_its_labels(feed, tmp_path, word
     split, places = feed.store.splits["train"], order(18, 2, 0)[:5]
     for cell, place in enumerate(places):
         left = 24 + cell * (CELL_PX + 6)
-        assert shows(path, left, 134, split.images[place][4:28, 4:28], CELL_PX)
+        assert shows(path, left, 134, split.pictures(np.array([place]))[0][4:28, 4:28], CELL_PX)
         label = [w.text for w in words if w.left == left and w.top > 134]
         assert label == [feed.store.classes[split.labels[place]]]
 
@@ -140,7 +140,9 @@ def test_a_large_batch_is_shown_in_part_and_as_in_the_whole(feed, tmp_path, monk
     path = tmp_path / "batch.png"
     assert draw_batch(large, path) == "the first batch: 7 of its 18 pictures"
     places = order(18, 0, 0)
-    images = np.ascontiguousarray(large.store.splits["train"].images[places])
+    images = np.ascontiguousarray(
+        large.store.splits["train"].pictures(np.arange(len(large.store.splits["train"])))[places]
+    )
     whole = large.in_training(images, Chance(0, 0, places))
     assert shows(path, 24, 134 + NAMED_PX, whole[6], CELL_PX)
     assert shows(path, 24 + CELL_PX + 6, 134, whole[1], CELL_PX)

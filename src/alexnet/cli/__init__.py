@@ -74,6 +74,7 @@ def parser() -> Parser:
     )
     add_device(demo)
     stores.add_prepare(verb("prepare", stores.run_prepare, "write pictures into a store"))
+    stores.add_merge(verb("merge", stores.run_merge, "join parts that were prepared on several machines"))
     looking.add_data(verb("data", looking.run_data, "what is in a store"))
     verify = verb("verify", stores.run_verify, "check every byte of a store")
     verify.add_argument("store", type=Path, metavar="STORE")

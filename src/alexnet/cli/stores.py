@@ -1,9 +1,9 @@
-"""The verbs that make a store and check it: prepare, verify."""
+"""The verbs that make a store and check it: prepare, merge, verify."""
 
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alexnet.cli.describing import tell_splits
 from alexnet.cli.options import Options
@@ -27,6 +27,10 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--strict", action="store_true", help="stop at the first picture that cannot be read")
         first = "take the first N pictures of a split only, as train=5000"
         one.add_argument("--limit", nargs="+", default=[], metavar="SPLIT=N", help=first)
+        form = "records: raw (fast), jpeg (small), or auto: raw up to 64 GB and half of the free disk (default: auto)"
+        one.add_argument("--format", choices=("auto", "raw", "jpeg"), default="auto", help=form)
+        piece = "write only the K-th of N parts, as 3/16; `alexnet merge` joins them"
+        one.add_argument("--part", metavar="K/N", help=piece)
         one.add_argument("--debug", action="store_true", help="show the traceback of an error")
         return one
 
@@ -107,29 +111,69 @@ OWN_OPTIONS = {
 
 
 def run_prepare(options: Options) -> None:
-    """Write a store."""
-    from alexnet.data.preparation import prepare
-    from alexnet.progress import Progress
+    """Write a store, or a part of one."""
+    from alexnet.data.preparation import prepare, prepare_part
+    from alexnet.progress import Progress, say
 
     own = {name: getattr(options, name) for name in OWN_OPTIONS[options.kind]}
     if "splits" in own:
         own["splits"] = pairs(own["splits"])
+    part = None if options.part is None else part_of(options.part)
+    source = getattr(options, "path", None)
     with Progress("preparing", None) as progress:
-        store = prepare(
-            options.kind,
-            getattr(options, "path", None),
-            options.store,
-            side=options.side,
-            workers=options.workers,
-            strict=options.strict,
-            limit=limits(options.limit),
-            progress=progress.reached,
+        how: dict[str, Any] = {
+            "side": options.side,
+            "workers": options.workers,
+            "strict": options.strict,
+            "limit": limits(options.limit),
+            "records": options.format,
+            "progress": progress.reached,
+            "say": say,
             **own,
-        )
+        }
+        if part is None:
+            store = prepare(options.kind, source, options.store, **how)
+        else:
+            plan = prepare_part(options.kind, source, options.store, part, **how)
+    if part is None:
+        describe(store)
+        tell_labels(store)
+    else:
+        own_shards = list(plan.own())
+        seen = sum(plan.examples(*shard) for shard in own_shards)
+        shards = sum(plan.shards(split) for split in plan.counts)
+        print(f"{options.store}: part {options.part}, {len(own_shards)} of {shards} shards, {seen:,} images seen")
+
+
+def part_of(word: str) -> tuple[int, int]:
+    """Read `3/16`."""
+    number, _, parts = word.partition("/")
+    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+        raise UsageError(f"--part {word} is not understood: write K/N with K from 1 to N, as 3/16")
+    return int(number), int(parts)
+
+
+def add_merge(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `merge`."""
+    parser.add_argument("store", type=Path, metavar="STORE", help="folder to write")
+    parser.add_argument("parts", nargs="+", type=Path, metavar="PART", help="what `prepare --part` wrote, all of it")
+
+
+def run_merge(options: Options) -> None:
+    """Join the parts of a store."""
+    from alexnet.data.merging import merge
+    from alexnet.progress import Progress, say
+
+    with Progress("merging", None) as progress:
+        store = merge(options.store, options.parts, progress=progress.reached, say=say)
     describe(store)
-    if options.kind == "imagenet":
-        for split, labels in store.manifest["source"]["fingerprint"]["labels"].items():
-            print(f"  labels of {split}: {labels}")
+    tell_labels(store)
+
+
+def tell_labels(store: "Store") -> None:
+    """Say how the labels of ImageNet's splits were read."""
+    for split, labels in store.manifest["source"]["fingerprint"].get("labels", {}).items():
+        print(f"  labels of {split}: {labels}")
 
 
 def limits(words: list[str]) -> dict[str, int]:
@@ -164,10 +208,15 @@ def describe(store: "Store") -> None:
 
 
 def run_verify(options: Options) -> int:
-    """Check a store against its digests."""
-    from alexnet.data.store import verify_store
+    """Check a store, or a part of one, against its digests."""
+    from alexnet.data.store import PLAN, verify_store
 
-    problems = verify_store(options.store)
+    if (options.store / PLAN).is_file():
+        from alexnet.data.merging import verify_part
+
+        problems = verify_part(options.store)
+    else:
+        problems = verify_store(options.store)
     if options.json:
         print(json.dumps({"ok": not problems, "problems": problems}))
     else:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from alexnet.data.store import Split
+from alexnet.data.split import Split
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,6 @@ def batches(
     """
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
-        pictures = torch.from_numpy(np.ascontiguousarray(split.images[indices]))
+        pictures = torch.from_numpy(split.pictures(indices))
         labels = torch.from_numpy(split.labels[indices])
         yield Batch(pictures.to(device, non_blocking=True), labels.to(device, non_blocking=True), indices)

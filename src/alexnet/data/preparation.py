@@ -1,28 +1,21 @@
 """From a source of pictures to a `Store`: decoded, fitted, checked and counted; whole under its name, or not there.
 
-Chunks of pictures are decoded by threads (the decoders release the interpreter) and written in the order of the
-source; statistics are added up in integers. So the number of threads changes no byte.
+What is to be written is settled first, as a `Plan`; `shards` writes the pictures, `writing` makes the store of them. No
+byte depends on the number of threads or on interruptions: finished shards stay in a working folder, and the same
+command goes on after them.
 """
 
 import inspect
 import os
 import shutil
-import zlib
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import groupby, islice
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import UInt8
-
-from alexnet.data.decode import UnreadablePicture, decode, decode_file, fit
-from alexnet.data.member import Member
-from alexnet.data.sources import Example, Source
-from alexnet.data.sources.boxes import cut
+from alexnet.data.plan import JPEG_SHARE, WORTH_A_WORD, Plan, chosen_records, shard_examples
+from alexnet.data.shards import Progress, write_shards
+from alexnet.data.sources import Source
 from alexnet.data.sources.cats_dogs import CatsDogs
 from alexnet.data.sources.cifar10 import Cifar10
 from alexnet.data.sources.folder import Folder
@@ -30,10 +23,9 @@ from alexnet.data.sources.hub import Hub
 from alexnet.data.sources.imagenet import ImageNet
 from alexnet.data.sources.shapes import Shapes
 from alexnet.data.sources.stanford_dogs import StanfordDogs
-from alexnet.data.statistics import Totals
-from alexnet.data.store import Store, read_manifest
-from alexnet.data.writing import Records, StoreWriter, writing
-from alexnet.durable import atomic_folder, lock, sweep_temporaries
+from alexnet.data.store import PLAN, Store, read_manifest
+from alexnet.data.unfinished import Say, Unfinished, locked, unfinished, unfinished_plan
+from alexnet.data.writing import finish
 from alexnet.errors import AlexNetError, DataError, UsageError, did_you_mean
 
 SOURCES: dict[str, Callable[..., Source]] = {
@@ -45,57 +37,8 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "shapes": Shapes,
     "stanford-dogs": StanfordDogs,
 }
-CHUNK_BYTES = 4 << 20
+RECORD_FORMATS = ("auto", "raw", "jpeg")
 MAX_SIDE = 4096
-Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Pictures of one split after decoding: records to write, their sums if they train, and the pictures refused."""
-
-    records: Records
-    totals: Totals
-    bad: list[tuple[Example, str]]
-
-
-@dataclass
-class Account:
-    """What became of every file: counts and, for those not used, names and reasons."""
-
-    used: Counter[tuple[str, int]] = field(default_factory=Counter)  # by split and label
-    bad: list[tuple[Example, str]] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-
-    def add(self, chunk: Chunk) -> None:
-        """Count a chunk's pictures."""
-        self.used.update((chunk.records.split, label) for label in chunk.records.labels)
-        self.bad += chunk.bad
-
-    def counts(self) -> dict[str, int]:
-        """Count the files used, bad and skipped."""
-        return {"used": self.used.total(), "bad": len(self.bad), "skipped": len(self.skipped)}
-
-    def report(self) -> dict[str, Any]:
-        """Tell all of it, for `report.json`: used + bad + skipped = seen."""
-        lost = {"bad": [(example.name, why) for example, why in self.bad], "skipped": self.skipped}
-        return {
-            "seen": sum(self.counts().values()),
-            **self.counts(),
-            "reasons": {state: dict(Counter(why for _, why in files)) for state, files in lost.items()},
-            "files": [{"file": name, "state": state, "reason": why} for state in lost for name, why in lost[state]],
-        }
-
-    def refuse_empty(self, source: Source) -> None:
-        """Refuse a class without any training picture, and a split without any picture."""
-        for label, name in enumerate(source.classes):
-            if not self.used["train", label]:
-                bad = [f"{example.name}: {reason}" for example, reason in self.bad if example.label == label]
-                why = f"none of {len(bad)} can be read, the first is {bad[0]}" if bad else "the limit leaves none"
-                raise DataError(f"class {name} has no training picture ({why}): mend the class, or take it out")
-        for split in source.splits:
-            if not any(self.used[split, label] for label in range(len(source.classes))):
-                raise DataError(f"split {split} has no readable picture: mend it, or take it out")
 
 
 def prepare(
@@ -107,7 +50,9 @@ def prepare(
     workers: int = 0,
     strict: bool = False,
     limit: dict[str, int] | None = None,
+    records: str = "auto",
     progress: Progress | None = None,
+    say: Say | None = None,
     **options: Any,
 ) -> Store:
     """Write the pictures of a source into a new store: shorter side scaled to `side`, central square cut out (§2).
@@ -120,7 +65,10 @@ def prepare(
         workers: Threads; 0 takes one a core. No byte of the store depends on it.
         strict: Fail on the first picture that cannot be read, in place of counting it.
         limit: Take only the first so many pictures of a split.
+        records: `raw`, `jpeg` (quality 90, about a ninth of the bytes), or `auto`: raw up to 64 GB and half of the free
+            disk.
         progress: Called with the pictures done and the number of all (None if it is not known).
+        say: Called with what a user should know, a line each.
         options: Of the source: see its class in `SOURCES`.
 
     Returns:
@@ -130,22 +78,57 @@ def prepare(
         UsageError: If an argument, or the layout of the source, is wrong.
         DataError: If the data are refused: a batch is not the official one, a class has no readable picture, …
         AlexNetError: If writing fails; nothing is left under the destination's name.
+        Interrupted: After Ctrl-C, when there are finished shards, from which the same call goes on.
     """
-    destination = Path(destination)
-    reader, side = _open_source(kind, None if source is None else Path(source), side, options)
-    limit = _checked_limit(limit or {}, reader)
-    if workers < 0:
-        raise UsageError(f"workers must be 0 (one a core) or more, not {workers}")
-    _refuse_destination(destination, None if source is None else Path(source), kind)
-    counts = {split: limit.get(split, count) for split, count in reader.splits.items()}
-    with lock(destination.with_name(f".{destination.name}.lock"), str(destination)):
-        sweep_temporaries(destination)
-        _refuse_full_disk(destination, sum(counts.values()) * side * side * 3)
-        with atomic_folder(destination) as folder, writing(folder) as writer:
-            facts = {"kind": kind, "fingerprint": reader.fingerprint, "options": {"limit": limit}}
-            job = _Job(reader, side, counts, strict, workers or os.cpu_count() or 1)
-            job.write(writer, facts, progress or (lambda done, total: None))
+    job = _Job(workers, strict, progress or (lambda done, total: None), say or (lambda text: None))
+    job.run(kind, source, Path(destination), side, limit or {}, records, None, options)
     return Store(destination)
+
+
+def prepare_part(
+    kind: str,
+    source: Path | str | None,
+    destination: Path | str,
+    part: tuple[int, int],
+    *,
+    side: int | None = None,
+    workers: int = 0,
+    strict: bool = False,
+    limit: dict[str, int] | None = None,
+    records: str = "auto",
+    progress: Progress | None = None,
+    say: Say | None = None,
+    **options: Any,
+) -> Plan:
+    """Write one part of a store, independently of the others; `alexnet.data.merging.merge` joins them.
+
+    Args:
+        kind: See `prepare`, as for all others.
+        source: The whole of it.
+        destination: Folder of the part.
+        part: (3, 16) for the third of sixteen. Every split is divided between its shards.
+        side: Of the stored pictures.
+        workers: Threads.
+        strict: Fail on the first picture that cannot be read.
+        limit: Take only the first so many pictures of a split, counted over all parts.
+        records: `raw`, `jpeg`, or `auto`: raw if the whole store is at most 64 GB.
+        progress: Called with the pictures done and the number of all.
+        say: Called with what a user should know.
+        options: Of the source.
+
+    Returns:
+        What the part, and the whole store, are made by.
+
+    Raises:
+        UsageError: If there is no such part, or as for `prepare`.
+        DataError: As for `prepare`; an empty class is found when the parts are merged.
+        AlexNetError: If writing fails.
+        Interrupted: After Ctrl-C, when there are finished shards.
+    """
+    if not 1 <= part[0] <= part[1]:
+        raise UsageError(f"there is no part {part[0]}/{part[1]}: write K/N with K from 1 to N, as 3/16")
+    job = _Job(workers, strict, progress or (lambda done, total: None), say or (lambda text: None))
+    return job.run(kind, source, Path(destination), side, limit or {}, records, part, options)
 
 
 def _open_source(kind: str, path: Path | None, side: int | None, options: dict[str, Any]) -> tuple[Source, int]:
@@ -173,7 +156,7 @@ def _checked_limit(limit: dict[str, int], reader: Source) -> dict[str, int]:
     return dict(sorted(limit.items()))
 
 
-def _refuse_destination(destination: Path, source: Path | None, kind: str) -> None:
+def refuse_destination(destination: Path, source: Path | None, kind: str) -> None:
     """Refuse a place where something else is, or would be, lost; an empty folder may be taken."""
     if destination.exists() or destination.is_symlink():
         empty = destination.is_dir() and not destination.is_symlink() and not any(destination.iterdir())
@@ -186,104 +169,94 @@ def _refuse_destination(destination: Path, source: Path | None, kind: str) -> No
 
 
 def _is_store(path: Path) -> bool:
+    """Whether a folder is a store or a part of one, also a damaged one, or one of another version."""
     try:
         read_manifest(path)
-    except DataError:  # damaged, or of another version: a store all the same
+    except DataError:
         return True
     except UsageError:
-        return False
+        return (path / PLAN).is_file() and not (path / "manifest.json").exists()
     return True
 
 
-def _refuse_full_disk(destination: Path, needed: int) -> None:
-    free = shutil.disk_usage(destination.parent).free
-    if needed > free:
+def _free(destination: Path) -> int:
+    return shutil.disk_usage(destination.parent).free
+
+
+def _raw_bytes(plan: Plan) -> int:
+    return sum(plan.counts.values()) * plan.side**2 * 3
+
+
+def _with_records(plan: Plan, wanted: str, destination: Path, say: Say) -> Plan:
+    """Settle the form of the records; an interrupted preparation keeps the one it began with."""
+    if wanted not in RECORD_FORMATS:
+        raise UsageError(f"records must be raw, jpeg or auto, not {wanted}")
+    if wanted != "auto":
+        return replace(plan, records="raw" if wanted == "raw" else "jpeg")
+    begun = unfinished_plan(destination)
+    if begun is not None and begun.digest == replace(plan, records=begun.records).digest and begun.part == plan.part:
+        return replace(plan, records=begun.records)
+    records, why = chosen_records(_raw_bytes(plan), None if plan.part else _free(destination))
+    if records == "jpeg" or _raw_bytes(plan) >= WORTH_A_WORD:
+        say(f"{records} records: {why} (--format chooses)")
+    return replace(plan, records=records)
+
+
+def _refuse_full_disk(work: Unfinished, destination: Path) -> None:
+    examples = sum(work.plan.examples(*shard) for shard in work.plan.own() if shard not in work.done)
+    needed = examples * work.plan.side**2 * 3 * (1 if work.plan.records == "raw" else JPEG_SHARE)
+    if needed > (free := _free(destination)):
         raise AlexNetError(
             f"{destination} needs {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free there: "
             "free some, choose another disk, or a smaller side"
         )
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Job:
-    """One preparation under way."""
+    """One preparation: how it is done, which changes no byte of what is made."""
 
-    source: Source
-    side: int
-    counts: dict[str, int]
-    strict: bool
     workers: int
+    strict: bool
+    progress: Progress
+    say: Say
 
-    def write(self, writer: StoreWriter, facts: dict[str, Any], progress: Progress) -> None:
-        """Write the whole store."""
-        account, totals, total = Account(), Totals(self.side), sum(self.counts.values())
-        for chunk in self._prepared():
-            writer.add(chunk.records)
-            account.add(chunk)
-            totals.merge(chunk.totals)
-            progress(account.used.total() + len(account.bad), total)
-        account.skipped = self.source.skipped
-        account.refuse_empty(self.source)
-        facts = {"side": self.side, "classes": self.source.classes, "counts": account.counts(), "source": facts}
-        writer.finish(facts, totals.statistics(), account.report())
-
-    def _chunks(self) -> Iterator[list[Example]]:
-        """Divide the examples, cut to the limits, into pieces of one split and about four megabytes of pixels."""
-        size = max(1, CHUNK_BYTES // (self.side**2 * 3))
-        for split, examples in groupby(self.source.examples(), key=lambda example: example.split):
-            wanted = islice(examples, self.counts[split])
-            while chunk := list(islice(wanted, size)):
-                yield chunk
-
-    def _prepared(self) -> Iterator[Chunk]:
-        """Decode the chunks on threads, and give them in their order; only a few are in memory at a time."""
-        pool = ThreadPoolExecutor(self.workers)
-        pending: deque[Future[Chunk]] = deque()
-        try:
-            for examples in self._chunks():
-                pending.append(pool.submit(self._prepare, examples))
-                if len(pending) > 2 * self.workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _prepare(self, examples: list[Example]) -> Chunk:
-        """Decode and fit a chunk's pictures; the unreadable ones are set aside."""
-        images: list[UInt8[np.ndarray, "side side 3"]] = []
-        good: list[Example] = []
-        bad: list[tuple[Example, str]] = []
-        for example in examples:
-            try:
-                images.append(fit(_pixels(example), self.side))
-                good.append(example)
-            except UnreadablePicture as error:
-                if self.strict:
-                    raise DataError(f"{example.name}: {error}") from error
-                bad.append((example, str(error)))
-        block = np.stack(images) if images else np.empty((0, self.side, self.side, 3), np.uint8)
-        totals = Totals(self.side)
-        if examples[0].split == "train":
-            totals.add(block)
-        records = Records(
-            split=examples[0].split,
-            images=block,
-            labels=[example.label for example in good],
-            names=[example.name for example in good],
-            checksums=[zlib.crc32(image.data) for image in block],
+    def run(
+        self,
+        kind: str,
+        source: Path | str | None,
+        destination: Path,
+        side: int | None,
+        limit: dict[str, int],
+        records: str,
+        part: tuple[int, int] | None,
+        options: dict[str, Any],
+    ) -> Plan:
+        """Write a store, or a part of one."""
+        path = None if source is None else Path(source)
+        reader, side = _open_source(kind, path, side, options)
+        limit = _checked_limit(limit, reader)
+        if self.workers < 0:
+            raise UsageError(f"workers must be 0 (one a core) or more, not {self.workers}")
+        refuse_destination(destination, path, kind)
+        plan = Plan(
+            kind=kind,
+            fingerprint=reader.fingerprint,
+            limit=limit,
+            classes=reader.classes,
+            side=side,
+            records="raw",
+            counts={split: limit.get(split, count) for split, count in reader.splits.items()},
+            shard_examples=shard_examples(side),
+            skipped=list(reader.skipped),
+            part=part,
         )
-        return Chunk(records, totals, bad)
-
-
-def _pixels(example: Example) -> UInt8[np.ndarray, "h w 3"]:
-    pixels = _decoded(example.picture)
-    return pixels if example.box is None else cut(pixels, example.box)
-
-
-def _decoded(picture: Path | Member | bytes | UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    if isinstance(picture, Path):
-        return decode_file(picture)
-    if isinstance(picture, Member):
-        return decode(picture.read())
-    return decode(picture) if isinstance(picture, bytes) else picture
+        with locked(destination):
+            plan = _with_records(plan, records, destination, self.say)
+            with unfinished(destination, plan, self.say) as work:
+                _refuse_full_disk(work, destination)
+                write_shards(reader, work, self.workers or os.cpu_count() or 1, self.strict, self.progress)
+                if part is None:
+                    finish(work.store, work.notes, plan)
+                work.publish(destination)
+        return plan

@@ -7,14 +7,25 @@ from jaxtyping import Float64, Int64, UInt8
 
 from alexnet.data.store import Statistics
 
+MOST_IN_16_BITS = 257  # pictures: 257 · 255 = 2**16 - 1
+MOST_IN_24_BITS = 256  # rows: 256 · 255² < 2**24
+
 
 def _products(pixels: UInt8[np.ndarray, "n side side 3"]) -> Int64[np.ndarray, "3 3"]:
-    """Sum R·R, R·G, … over all pixels: in float64, which holds every integer below 2**53 (1.4e11 pixels) exactly."""
+    """Sum R·R, R·G, … over all pixels, exactly.
+
+    Rows of pictures, multiplied by themselves one and two places aside, are added up in float32, which holds every
+    integer below 2**24: three times as fast as a product of matrices in float64, and on one core.
+    """
     total = np.zeros((3, 3), np.int64)
-    for piece in np.array_split(pixels.reshape(-1, 3), max(1, pixels.size // (1 << 20))):
-        values = piece.astype(np.float64)
-        total += (values.T @ values).astype(np.int64)
-    return total
+    rows = pixels.reshape(-1, pixels.shape[2] * 3)
+    for start in range(0, len(rows), MOST_IN_24_BITS):
+        values = rows[start : start + MOST_IN_24_BITS].astype(np.float32)
+        for aside in range(3):
+            sums = np.einsum("rc,rc->c", values[:, : values.shape[1] - aside], values[:, aside:])
+            for channel in range(3 - aside):  # the others pair a channel with one of the next pixel
+                total[channel, channel + aside] += int(sums[channel::3].sum(dtype=np.float64))
+    return total + np.triu(total, 1).T
 
 
 @dataclass
@@ -40,7 +51,8 @@ class Totals:
     def add(self, images: UInt8[np.ndarray, "n side side 3"]) -> None:
         """Add pictures."""
         self.images += len(images)
-        self.pixels += images.sum(0, dtype=np.int64)
+        for some in np.array_split(images, len(images) // MOST_IN_16_BITS + 1):
+            self.pixels += some.sum(0, dtype=np.uint16)
         self.products += _products(images)
 
     def merge(self, other: "Totals") -> None:

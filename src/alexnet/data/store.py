@@ -1,19 +1,21 @@
 """The `Store`: a folder of pictures of one size, ready to be mapped into memory, with a checksum each.
 
     manifest.json            written last: classes, splits, digests, counts, source; its own digest guards it
-    statistics.safetensors   mean image, colour axes and deviations of the training part
-    SPLIT.images.u8          raw pixels, [n, side, side, 3], RGB
-    SPLIT.labels.i64         little-endian
-    SPLIT.crc32.u32          of each picture's pixels
+    statistics.safetensors   mean image, colour axes and deviations of the training part, before any JPEG
+    SPLIT.images-00000.u8    a shard, raw: pixels, [n, side, side, 3], RGB
+    SPLIT.images-00000.jpgs  a shard of JPEG records, one file behind the other
+    SPLIT.ends.i64           where each JPEG record ends in its shard, in bytes
+    SPLIT.labels.i64         little-endian, as all numbers here
+    SPLIT.checksums.u64      of each record, see `alexnet.data.checksums`
     SPLIT.names.txt          a JSON string a line
     report.json              every file that was not used, with its reason
 
-`alexnet.data.preparation` writes it. Opening reads a few kilobytes; the pixels are read where they are touched.
+`alexnet.data.preparation` writes it. Opening reads the manifest and looks at every file's size; the rest is read where
+it is touched.
 """
 
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -21,16 +23,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt8, UInt32
+from jaxtyping import Float32, Float64
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
+from alexnet.data.split import Split
 from alexnet.durable import file_digest
 from alexnet.errors import DataError, UsageError
 
 FORMAT = "alexnet-store"
-VERSION = 1
+VERSION = 2
 MANIFEST, STATISTICS, REPORT = "manifest.json", "statistics.safetensors", "report.json"
+PLAN = "plan.json"  # in a part of a store, in place of the manifest
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         text = file.read_bytes()
     except OSError as error:
+        if (path / PLAN).is_file():
+            raise UsageError(f"{path} is a part of a store: join the parts with `alexnet merge`") from error
         what = "is not a store (no manifest.json in it)" if path.exists() else "does not exist"
         raise UsageError(f"{path} {what}: make a store with `alexnet prepare`") from error
     try:
@@ -90,66 +96,21 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-class Split:
-    """One part of a store (`train`, `val` or `test`); everything in it is read at first use.
-
-    Attributes:
-        name: Of the split.
-        side: Of its pictures, in pixels.
-    """
-
-    def __init__(self, folder: Path, name: str, side: int, entry: dict[str, Any]) -> None:
-        self.name, self.side = name, side
-        self._folder, self._entry = folder, entry
-
-    def __len__(self) -> int:
-        return int(self._entry["images"])
-
-    @cached_property
-    def images(self) -> UInt8[np.memmap, "n side side 3"]:
-        """All pictures, mapped read-only."""
-        shape = (len(self), self.side, self.side, 3)
-        return np.memmap(self._folder / f"{self.name}.images.u8", np.uint8, mode="r", shape=shape)
-
-    @cached_property
-    def labels(self) -> Int64[np.ndarray, "n"]:
-        """The class of every picture, as an index into the store's classes."""
-        return np.frombuffer(self._checked("labels.i64"), "<i8").astype(np.int64)
-
-    @cached_property
-    def names(self) -> list[str]:
-        """The name of every picture in its source."""
-        return [json.loads(line) for line in self._checked("names.txt").splitlines()]
-
-    @cached_property
-    def checksums(self) -> UInt32[np.ndarray, "n"]:
-        """The CRC-32 of every picture's pixels."""
-        return np.frombuffer(self._checked("crc32.u32"), "<u4").astype(np.uint32)
-
-    def _checked(self, ending: str) -> bytes:
-        """Read a small file whole, and refuse it when it is not what was written."""
-        name = f"{self.name}.{ending}"
-        data = (self._folder / name).read_bytes()
-        if hashlib.sha256(data).hexdigest() != self._entry["files"][name]["sha256"]:
-            raise DataError(f"{self._folder / name} is damaged (its digest does not match): prepare the store again")
-        return data
-
-
 class Store:
     """An open store.
 
     Attributes:
         path: Its folder.
         side: Side of its pictures, in pixels.
+        records: `raw` or `jpeg`.
         classes: Names of its classes; a label is an index into them.
         splits: By name: `train`, and `val`, `test` where there are.
-        statistics: Of the training part.
         manifest: As written.
         digest: SHA-256 that identifies the content: equal digests, equal pictures, labels and names.
 
     Raises:
         UsageError: If `path` is no store.
-        DataError: If it is of another version, or torn: a file missing or of another size, its statistics damaged.
+        DataError: If it is of another version, or torn: a file missing or of another size.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -159,22 +120,29 @@ class Store:
         self.classes: list[str] = self.manifest["classes"]
         self.digest: str = self.manifest["digest"]
         entries = self.manifest["splits"].items()
-        self.splits = {name: Split(self.path, name, self.side, entry) for name, entry in entries}
+        self.records: str = self.manifest["records"]
+        self.splits = {name: Split(self.path, name, self.side, self.records, entry) for name, entry in entries}
         for name, entry in self.files():
             file = self.path / name
             if not file.is_file():
                 raise DataError(f"{file} is missing: prepare the store again")
             if (size := file.stat().st_size) != entry["bytes"]:
                 raise DataError(f"{file} is torn ({size:,} bytes, not {entry['bytes']:,}): prepare the store again")
-        self.statistics = self._read_statistics()
 
     def files(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give the name and the entry (`bytes`, `sha256`) of every file that the manifest guards."""
         for split in self.manifest["splits"].values():
+            yield from ((shard["file"], shard) for shard in split["shards"])
             yield from split["files"].items()
         yield from self.manifest["files"].items()
 
-    def _read_statistics(self) -> Statistics:
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What the training part is like; read at first use.
+
+        Raises:
+            DataError: If its file is damaged.
+        """
         file = self.path / STATISTICS
         data = file.read_bytes()
         if hashlib.sha256(data).hexdigest() != self.manifest["files"][STATISTICS]["sha256"]:
@@ -189,27 +157,25 @@ class Store:
         """Read everything again and compare it with the digests.
 
         Returns:
-            The problems, each with its `file`, `record` (index of a picture, or None for the whole file) and `problem`;
-            none if the store is sound.
+            The problems, each with its `file`, `record` (a picture's place in its split, or None for the whole file)
+            and `problem`; none if the store is sound.
         """
         problems: list[dict[str, Any]] = []
         for name, entry in self.files():
             if file_digest(self.path / name) == entry["sha256"]:
                 continue
             records: list[int | None] = []
-            if name.endswith(".images.u8"):
-                records += self._damaged_records(name.removesuffix(".images.u8"))
-            problem = "the checksum of its pixels does not match" if records else "its digest does not match"
+            if "images" in entry:
+                records += self._damaged_records(name)
+            problem = "its checksum does not match" if records else "its digest does not match"
             problems += [{"file": name, "record": record, "problem": problem} for record in records or [None]]
         return problems
 
-    def _damaged_records(self, split_name: str) -> list[int]:
-        split = self.splits[split_name]
+    def _damaged_records(self, shard: str) -> list[int]:
         try:
-            checksums = split.checksums
+            return self.splits[shard.split(".", 1)[0]].damaged(shard)
         except DataError:
             return []  # the checksums are damaged themselves, which is a problem of its own
-        return [index for index, image in enumerate(split.images) if zlib.crc32(image.data) != checksums[index]]
 
 
 def verify_store(path: Path | str) -> list[dict[str, Any]]:

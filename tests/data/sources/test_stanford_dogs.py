@@ -166,9 +166,9 @@ def test_breeds_of_one_name_keep_their_ids(tmp_path):
 def test_a_picture_is_cut_to_its_first_box(dogs, tmp_path):
     store = prepare("stanford-dogs", dogs, tmp_path / "store", side=8, boxes=True)
     for split in store.splits.values():
-        assert min(image.min() for image in split.images) > 150  # the bright box alone
+        assert min(image.min() for image in split.pictures(np.arange(len(split)))) > 150  # the bright box alone
     whole = prepare("stanford-dogs", dogs, tmp_path / "whole", side=8)
-    assert min(image.min() for image in whole.splits["train"].images) < 60
+    assert min(image.min() for image in whole.splits["train"].pictures(np.arange(len(whole.splits["train"])))) < 60
     assert whole.digest != store.digest
 
 
