@@ -91,7 +91,7 @@ BAD = [
     ("train store --vary side", 2, "cannot vary side"),
     ("train store --vary towers=7", 2, "7 towers do not divide"),
     ("train store --vary side=3", 2, "conv1 is 11 wide, but its padded input is only 3"),
-    ("train store --arch paper --vary input=deviation", 2, "stays at ln(classes); use input=raw, or --start he"),
+    ("train store --arch paper --recipe paper --vary input=deviation", 2, "stays at ln(classes); use input=raw, or --start he"),
     ("train store --arch cifar-18pct --view-side 8", 2, "view_side=8 is smaller than the network's input of 32"),
     ("train store --device tpu", 2, "--device tpu is not there: use cpu, or auto"),
     ("train store --device cpu:x", 2, "--device cpu:x is not there"),
@@ -100,7 +100,7 @@ BAD = [
         2,
         "taken exists already: resume it with `alexnet resume taken`, or choose another",
     ),
-    ("train store --arch cifar-18pct --run file/run", 1, "cannot write file/run: Not a directory"),
+    ("train store --arch cifar-18pct --run file/run", 1, "cannot write file/run: File exists"),
     ("train nowhere", 2, "nowhere does not exist: make a store with `alexnet prepare`"),
     ("train taken", 2, "taken is not a store (no manifest.json in it)"),
     ("train torn-store", 3, "train.images-00000.u8 is torn (5 bytes, not 147,456): prepare the store again"),
@@ -213,7 +213,7 @@ def raising(error):
     ],
 )
 def test_what_nobody_foresaw_is_one_line_too(command, monkeypatch, error, code, line):
-    monkeypatch.setattr("alexnet.cli.stores.run_data", raising(error))
+    monkeypatch.setattr("alexnet.cli.looking.run_data", raising(error))
     done = command("data", "store")
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith(line)

@@ -140,9 +140,7 @@ def test_a_large_batch_is_shown_in_part_and_as_in_the_whole(feed, tmp_path, monk
     path = tmp_path / "batch.png"
     assert draw_batch(large, path) == "the first batch: 7 of its 18 pictures"
     places = order(18, 0, 0)
-    images = np.ascontiguousarray(
-        large.store.splits["train"].pictures(np.arange(len(large.store.splits["train"])))[places]
-    )
+    images = large.store.splits["train"].pictures(places)
     whole = large.in_training(images, Chance(0, 0, places))
     assert shows(path, 24, 134 + NAMED_PX, whole[6], CELL_PX)
     assert shows(path, 24 + CELL_PX + 6, 134, whole[1], CELL_PX)

@@ -17,8 +17,9 @@ from alexnet.data.augment import IMAGENET_DEVIATION, IMAGENET_MEAN, Boxes, View,
 from alexnet.data.decode import fit
 from alexnet.data.store import Statistics
 from alexnet.errors import UsageError
-from alexnet.nn.network import Network, create_model, initialise
+from alexnet.nn.network import Network, initialise
 from alexnet.variations import vary
+from alexnet.weights import create_model
 
 TOP = Path(__file__).resolve().parents[2]
 PYTHON = TOP / ".venv/torchvision/bin/python"
