@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from alexnet.errors import DataError, UsageError
-from alexnet.report import STYLE, draw, draw_confusion, draw_curves, read_log
+from alexnet.report import COLOURS, STYLE, draw, draw_confusion, draw_curves, draw_updates, read_log
 
 
 def line(epoch, **changes):
@@ -147,3 +147,32 @@ def test_drawing_a_confusion_matrix_without_matplotlib_names_the_extra(monkeypat
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r"it.png needs matplotlib: pip install 'alexnet\[plot\]'"):
         draw_confusion(np.eye(2, dtype=np.int64), ["cats", "dogs"], tmp_path / "it.png")
+
+
+def first_updates(folder, losses):
+    folder.mkdir()
+    rows = [{"update": 10 * number, "loss": loss} for number, loss in enumerate(losses, start=1)]
+    (folder / "updates.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_first_updates_are_drawn_near_the_level_in_their_own_colours(tmp_path):
+    falls = first_updates(tmp_path / "falls", [2.3, 2.0, 1.7])
+    stays = first_updates(tmp_path / "stays", [15.0, 2.3, 2.3])
+    draw_updates([falls, stays], tmp_path / "it.png", 2.3, "ln(10)")
+    picture = drawn(tmp_path / "it.png").astype(int)
+    assert picture.shape[1] == 1600
+    below = picture[250:]  # under the legend
+    for colour in COLOURS[:2]:
+        near = np.abs(below - [int(colour[i : i + 2], 16) for i in (1, 3, 5)]).sum(2) < 30
+        assert near.sum() > 300
+    # Losses of 15 do not flatten the rest: the falling curve spans much of the picture's height.
+    blue = np.flatnonzero((np.abs(below - [0x00, 0x72, 0xB2]).sum(2) < 30).any(1))
+    assert np.ptp(blue) > 150
+
+
+def test_first_updates_without_matplotlib_name_the_extra(monkeypatch, tmp_path):
+    run = first_updates(tmp_path / "run", [2.3])
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UsageError, match=r"it.png needs matplotlib: pip install 'alexnet\[plot\]'"):
+        draw_updates([run], tmp_path / "it.png", 2.3, "ln(10)")

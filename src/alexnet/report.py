@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 NAMED_CLASSES = 25  # a confusion matrix of more is drawn without their names
 KEYS = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1")
+# A picture of first updates ends at so many times the level that is marked.
+LEVEL_SHARE = 1.35
 INK, QUIET, RULE = "#222222", "#6b6b6b", "#dddddd"
 STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture everywhere
@@ -218,7 +220,7 @@ def draw_updates(runs: list[Path], path: Path, level: float, level_name: str) ->
         figure = Figure(figsize=(8, 3.9), dpi=200, layout="constrained")
         axes = figure.subplots()
         axes.axhline(level, color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(level_name, (0, level), (4, 4), textcoords="offset points", color=QUIET)
+        axes.annotate(level_name, (0, level), (4, -11), textcoords="offset points", color=QUIET)
         for run, of_run, colour in zip(runs, rows, cycle(COLOURS), strict=False):
             updates, losses = [row["update"] for row in of_run], [row["loss"] for row in of_run]
             alone = "o" if len(updates) == 1 else None
@@ -227,7 +229,9 @@ def draw_updates(runs: list[Path], path: Path, level: float, level_name: str) ->
         axes.set_xlabel("Update")
         axes.grid(axis="y")
         axes.set_xlim(left=0)
-        figure.legend(loc="outside right center")
+        # First losses may be many times the level; what matters is near it.
+        axes.set_ylim(top=LEVEL_SHARE * level)
+        figure.legend(loc="outside upper left", ncols=2)
         with atomic_file(path) as stream:
             figure.savefig(stream, format="png", metadata={"Software": None})
 

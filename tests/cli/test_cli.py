@@ -91,7 +91,11 @@ BAD = [
     ("train store --vary side", 2, "cannot vary side"),
     ("train store --vary towers=7", 2, "7 towers do not divide"),
     ("train store --vary side=3", 2, "conv1 is 11 wide, but its padded input is only 3"),
-    ("train store --arch paper --recipe paper --vary input=deviation", 2, "stays at ln(classes); use input=raw, or --start he"),
+    (
+        "train store --arch paper --recipe paper --vary input=deviation",
+        2,
+        "stays at ln(classes); use input=raw, or --start he",
+    ),
     ("train store --arch cifar-18pct --view-side 8", 2, "view_side=8 is smaller than the network's input of 32"),
     ("train store --device tpu", 2, "--device tpu is not there: use cpu, or auto"),
     ("train store --device cpu:x", 2, "--device cpu:x is not there"),
