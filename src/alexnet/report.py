@@ -4,7 +4,8 @@ The log of one or several runs goes in; each curve is drawn once, in the same co
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -91,6 +92,26 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
+@contextmanager
+def saved_figure(path: Path, width: float, height: float) -> Iterator["Figure"]:
+    """Give a figure of so many inches in the one style; it becomes a PNG when the block ends.
+
+    Raises:
+        UsageError: If matplotlib is not installed.
+        AlexNetError: If the file cannot be written.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(f"{path.name} needs matplotlib: pip install 'alexnet[plot]'") from error
+    with rc_context(STYLE):
+        figure = Figure(figsize=(width, height), dpi=200, layout="constrained")
+        yield figure
+        with atomic_file(path) as stream:
+            figure.savefig(stream, format="png", metadata={"Software": None})
+
+
 def draw_curves(runs: list[Path], path: Path) -> None:
     """Draw loss, top-1 and learning rate of runs over their epochs, several runs in one picture.
 
@@ -104,16 +125,8 @@ def draw_curves(runs: list[Path], path: Path) -> None:
         AlexNetError: If the file cannot be written.
     """
     logs = [read_log(run) for run in runs]
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(f"{path.name} needs matplotlib: pip install 'alexnet[plot]'") from error
-    with rc_context(STYLE):
-        figure = Figure(figsize=(8, 3.9), dpi=200, layout="constrained")
+    with saved_figure(path, 8, 3.9) as figure:
         _draw(figure, logs)
-        with atomic_file(path) as stream:
-            figure.savefig(stream, format="png", metadata={"Software": None})
 
 
 def _draw(figure: "Figure", logs: list[Log]) -> None:
@@ -211,13 +224,7 @@ def draw_updates(runs: list[Path], path: Path, level: float, level_name: str) ->
         AlexNetError: If the file cannot be written.
     """
     rows = [[json.loads(line) for line in (run / "updates.jsonl").read_text().splitlines()] for run in runs]
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(f"{path.name} needs matplotlib: pip install 'alexnet[plot]'") from error
-    with rc_context(STYLE):
-        figure = Figure(figsize=(8, 3.9), dpi=200, layout="constrained")
+    with saved_figure(path, 8, 3.9) as figure:
         axes = figure.subplots()
         axes.axhline(level, color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(level_name, (0, level), (4, -11), textcoords="offset points", color=QUIET)
@@ -232,8 +239,6 @@ def draw_updates(runs: list[Path], path: Path, level: float, level_name: str) ->
         # First losses may be many times the level; what matters is near it.
         axes.set_ylim(top=LEVEL_SHARE * level)
         figure.legend(loc="outside upper left", ncols=2)
-        with atomic_file(path) as stream:
-            figure.savefig(stream, format="png", metadata={"Software": None})
 
 
 def draw(run: Path, kernels: Float[np.ndarray, "n 3 k k"], towers: int) -> list[Path]:
@@ -264,18 +269,10 @@ def draw_confusion(confusion: Int64[np.ndarray, "classes classes"], classes: Seq
         UsageError: If matplotlib is not installed.
         AlexNetError: If the file cannot be written.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(f"{path.name} needs matplotlib: pip install 'alexnet[plot]'") from error
     named = len(classes) <= NAMED_CLASSES
     side = 2.2 + 0.36 * len(classes) if named else 7.5  # inches
-    with rc_context(STYLE):
-        figure = Figure(figsize=(side + 0.8, side), dpi=200, layout="constrained")
+    with saved_figure(path, side + 0.8, side) as figure:
         _draw_cells(figure, confusion / np.maximum(confusion.sum(1, keepdims=True), 1), classes if named else [])
-        with atomic_file(path) as stream:
-            figure.savefig(stream, format="png", metadata={"Software": None})
 
 
 def _draw_cells(figure: "Figure", shares: Float[np.ndarray, "n n"], names: Sequence[str]) -> None:
