@@ -27,8 +27,8 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--strict", action="store_true", help="stop at the first picture that cannot be read")
         first = "take the first N pictures of a split only, as train=5000"
         one.add_argument("--limit", nargs="+", default=[], metavar="SPLIT=N", help=first)
-        form = "records: raw (fast), jpeg (small), or auto: raw up to 64 GB and half of the free disk (default: auto)"
-        one.add_argument("--format", choices=("auto", "raw", "jpeg"), default="auto", help=form)
+        form = "records: raw (fast), jpeg (small), or auto: raw up to 64 GB and, but for a part, half of the free disk"
+        one.add_argument("--format", choices=("auto", "raw", "jpeg"), default="auto", help=f"{form} (default: auto)")
         piece = "write only the K-th of N parts, as 3/16; `alexnet merge` joins them"
         one.add_argument("--part", metavar="K/N", help=piece)
         one.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -143,6 +143,8 @@ def run_prepare(options: Options) -> None:
         seen = sum(plan.examples(*shard) for shard in own_shards)
         shards = sum(plan.shards(split) for split in plan.counts)
         print(f"{options.store}: part {options.part}, {len(own_shards)} of {shards} shards, {seen:,} images seen")
+        if not own_shards:
+            print("  nothing to do for this part: the set has fewer shards than parts")
 
 
 def part_of(word: str) -> tuple[int, int]:

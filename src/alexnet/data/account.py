@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from alexnet.data.plan import Plan
-from alexnet.errors import DataError
+from alexnet.errors import DataError, UsageError
 
 
 @dataclass
@@ -60,7 +60,9 @@ class Account:
         for label, name in enumerate(plan.classes):
             if not self.used["train", label]:
                 bad = [f"{file}: {reason}" for file, of, reason in self.bad if of == label]
-                why = f"none of {len(bad)} can be read, the first is {bad[0]}" if bad else "the limit leaves none"
+                if not bad:
+                    raise UsageError(f"the limit leaves class {name} no training picture: raise the limit of train")
+                why = f"none of {len(bad)} can be read, the first is {bad[0]}"
                 raise DataError(f"class {name} has no training picture ({why}): mend the class, or take it out")
         for split in plan.counts:
             if not any(self.used[split, label] for label in range(len(plan.classes))):

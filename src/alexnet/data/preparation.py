@@ -6,7 +6,9 @@ command goes on after them.
 """
 
 import inspect
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -39,6 +41,11 @@ SOURCES: dict[str, Callable[..., Source]] = {
 }
 RECORD_FORMATS = ("auto", "raw", "jpeg")
 MAX_SIDE = 4096
+# What stores and parts are made of, in this version of the format and in the one before.
+OWN_FILES = re.compile(
+    r"(manifest|plan|report)\.json|statistics\.safetensors|store|notes"
+    r"|(train|val|test)\.(images(-\d+)?\.(u8|jpgs)|labels\.i64|ends\.i64|checksums\.u64|crc32\.u32|names\.txt)"
+)
 
 
 def prepare(
@@ -81,8 +88,17 @@ def prepare(
         Interrupted: After Ctrl-C, when there are finished shards, from which the same call goes on.
     """
     job = _Job(workers, strict, progress or (lambda done, total: None), say or (lambda text: None))
-    job.run(kind, source, Path(destination), side, limit or {}, records, None, options)
+    destination = _named(destination)
+    job.run(kind, source, destination, side, limit or {}, records, None, options)
     return Store(destination)
+
+
+def _named(destination: Path | str) -> Path:
+    """Give a destination a name of its own, which `.` has not."""
+    path = Path(destination)
+    if not str(destination):
+        raise UsageError("the store has no name: say where to write it")
+    return path if path.name else path.absolute()
 
 
 def prepare_part(
@@ -156,16 +172,30 @@ def _checked_limit(limit: dict[str, int], reader: Source) -> dict[str, int]:
     return dict(sorted(limit.items()))
 
 
-def refuse_destination(destination: Path, source: Path | None, kind: str) -> None:
+def refuse_destination(destination: Path, source: Path | None, kind: str, part: tuple[int, int] | None = None) -> None:
     """Refuse a place where something else is, or would be, lost; an empty folder may be taken."""
+    if source is not None and source.exists():
+        here, there_is = destination.resolve(), source.resolve()
+        if there_is.is_relative_to(here) or (kind == "folder" and here.is_relative_to(there_is)):
+            raise UsageError(f"{destination} and {source} lie in each other: choose another place for the store")
     if destination.exists() or destination.is_symlink():
         empty = destination.is_dir() and not destination.is_symlink() and not any(destination.iterdir())
         if not empty and (not destination.is_dir() or destination.is_symlink() or not _is_store(destination)):
             raise UsageError(f"{destination} exists and is not a store: choose another place, or move it away")
-    if source is not None and source.exists():
-        here, there = destination.resolve(), source.resolve()
-        if there.is_relative_to(here) or (kind == "folder" and here.is_relative_to(there)):
-            raise UsageError(f"{destination} and {source} lie in each other: choose another place for the store")
+        if foreign := sorted(entry.name for entry in destination.iterdir() if not OWN_FILES.fullmatch(entry.name)):
+            raise UsageError(f"{destination} holds {foreign[0]} beside the store, which would be lost: move it away")
+        if not empty and (there := _part_of(destination)) != part:
+            what = "a whole store" if there is None else f"part {there[0]}/{there[1]}"
+            raise UsageError(f"{destination} is {what}, which would be lost: choose another place, or remove it")
+
+
+def _part_of(path: Path) -> tuple[int, int] | None:
+    """Tell which part of a store a folder is; None for a whole one, and for a plan that cannot be read."""
+    try:
+        number, parts = json.loads((path / PLAN).read_bytes())["part"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return int(number), int(parts)
 
 
 def _is_store(path: Path) -> bool:
@@ -238,7 +268,7 @@ class _Job:
         limit = _checked_limit(limit, reader)
         if self.workers < 0:
             raise UsageError(f"workers must be 0 (one a core) or more, not {self.workers}")
-        refuse_destination(destination, path, kind)
+        refuse_destination(destination, path, kind, part)
         plan = Plan(
             kind=kind,
             fingerprint=reader.fingerprint,
