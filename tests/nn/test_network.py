@@ -660,7 +660,7 @@ def test_weights_of_another_network_are_counted_and_the_first_is_named(tiny_netw
 
 
 def test_weights_of_the_wrong_network_are_refused_before_any_is_copied(tiny_network):
-    network, other = Network(tiny_network), Network(tiny_network.with_classes(3))
+    network, other = initialise(Network(tiny_network)), Network(tiny_network.with_classes(3))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with pytest.raises(DataError, match=r"2 of 12 differ, first fc8.bias"):
         load_weights(network, other.state_dict())
