@@ -16,10 +16,11 @@ def test_a_tenth_each_is_held_out_and_the_recipe_trains_on_the_rest(features, ph
     monkeypatch.setattr(fine_tune_cats_dogs, "fine_tune", lambda *given: trained.append(given))
     for quick in (False, True):
         reproduce(features, tmp_path / "work", tmp_path, quick)
-    shares = {"val_share": 0.1, "test_share": 0.1}
-    limit = {"train": 640, "val": 100, "test": 100}
     place = features / "cats-dogs-200px-4000"
-    assert asked == [("cats-dogs", place, {**shares, "limit": {}}), ("cats-dogs", place, {**shares, "limit": limit})]
+    assert asked == [
+        ("cats-dogs", place, {"val_share": 0.1, "test_share": 0.1}),
+        ("cats-dogs", place, {"val_share": 0.75, "test_share": 0.02}),
+    ]
     assert [(given[0], given[3], given[6]) for given in trained] == [
         ("fine-tune-cats-dogs", (0,), 5),
         ("fine-tune-cats-dogs", (0,), 1),
