@@ -164,7 +164,8 @@ def write_index(results: Path) -> None:
         lines += ["| what | measure | printed | here |", "|---|---|--:|--:|"]
         for row in told["rows"]:
             printed, here = shown(row["metric"], row["printed"]), shown(row["metric"], row["mean"])
-            lines.append(f"| {row['label']} | {row['metric']} | {printed} | {here} |")
+            what = f"{row['label']} ({row['note']})" if row["note"] else row["label"]
+            lines.append(f"| {what} | {row['metric']} | {printed} | {here} |")
     write_atomic(results / "README.md", ("\n".join(lines) + "\n").encode())
 
 
