@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet.data.choosing import pictures, sample, spread
-from alexnet.data.store import Store
+from alexnet.data.choosing import sample, spread
 
 
 @pytest.mark.parametrize(
@@ -43,12 +42,3 @@ def test_a_sample_depends_on_the_seed_and_reaches_every_place():
 def test_few_places_are_all_drawn():
     assert sample(np.array([7, 3]), 5, 0).tolist() == [3, 7]
     assert sample(np.array([], int), 5, 0).tolist() == []
-
-
-def test_pictures_are_read_from_their_places(photo_store):
-    split = Store(photo_store).splits["test"]
-    read = pictures(split, np.array([5, 0, 5]))
-    for place, picture in zip((5, 0, 5), read, strict=True):
-        start = place * 32 * 32 * 3
-        data = (photo_store / "test.images-00000.u8").read_bytes()[start : start + 32 * 32 * 3]
-        assert picture.tobytes() == data

@@ -111,3 +111,11 @@ def test_names_are_a_sequence():
     with pytest.raises(IndexError):
         names[3]
     assert list(Names(b"")) == []
+
+
+def test_pictures_are_read_from_their_places(photo_store):
+    read = Store(photo_store).splits["test"].pictures(np.array([5, 0, 5]))
+    for place, picture in zip((5, 0, 5), read, strict=True):
+        start = place * 32 * 32 * 3
+        data = (photo_store / "test.images-00000.u8").read_bytes()[start : start + 32 * 32 * 3]
+        assert picture.tobytes() == data

@@ -1,15 +1,9 @@
-"""Which pictures of a store are looked at, and their pixels."""
+"""Which pictures of a store are looked at."""
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 
 from alexnet.data.chance import Chance
-from alexnet.data.split import Split
-
-
-def pictures(split: Split, places: Int64[np.ndarray, "n"]) -> UInt8[np.ndarray, "n side side 3"]:
-    """Read the pictures at some places of a split."""
-    return split.pictures(places)
 
 
 def spread(labels: Int64[np.ndarray, "n"], count: int) -> Int64[np.ndarray, "k"]:

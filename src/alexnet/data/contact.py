@@ -17,7 +17,7 @@ from alexnet.data.canvas import (
     Canvas,
     canvas,
 )
-from alexnet.data.choosing import pictures, sample
+from alexnet.data.choosing import sample
 from alexnet.data.store import Store
 
 CLASSES = 20  # rows of a sheet
@@ -68,7 +68,7 @@ def draw_contact_sheet(store: Store, path: Path, split: str, wanted: list[int], 
             sheet.write(MARGIN_PX, top + 28, store.classes[label], SHEET_PX - 200, fontsize=HEADING, fontweight="bold")
             sheet.write(SHEET_PX - MARGIN_PX, top + 28, count, ha="right", color=QUIET)
             drawn = sample(places[label], COLUMNS, seed)
-            for column, picture in enumerate(pictures(store.splits[split], drawn)):
+            for column, picture in enumerate(store.splits[split].pictures(drawn)):
                 sheet.show(column_left(column), top + BAND_PX, picture, CELL_PX)
     return words
 
@@ -81,7 +81,7 @@ def _draw_class(store: Store, path: Path, split: str, label: int, places: Int64[
     with canvas(path, SHEET_PX, HEAD_PX + rows * NAMED_PX + MARGIN_PX) as sheet:
         about = f"{split} of {store.path.resolve().name}: {many} pictures; drawn with seed {seed}"
         write_head(sheet, store.classes[label], about)
-        for cell, (place, picture) in enumerate(zip(drawn, pictures(store.splits[split], drawn), strict=True)):
+        for cell, (place, picture) in enumerate(zip(drawn, store.splits[split].pictures(drawn), strict=True)):
             top, left = HEAD_PX + cell // COLUMNS * NAMED_PX, column_left(cell % COLUMNS)
             sheet.show(left, top, picture, CELL_PX)
             name = Path(store.splits[split].names[place]).name

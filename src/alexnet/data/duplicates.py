@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from alexnet.data.choosing import pictures
 from alexnet.data.store import Store
 
 CHUNK_BYTES = 16 << 20
@@ -59,7 +58,7 @@ def find_duplicates(store: Store) -> list[Group]:
     for split, start, end in zip(splits, starts, starts[1:], strict=False):
         inside = suspects[(suspects >= start) & (suspects < end)] - start
         for places in np.array_split(inside, max(1, len(inside) * store.side**2 * 3 // CHUNK_BYTES)):
-            for place, picture in zip(places.tolist(), pictures(split, places), strict=True):
+            for place, picture in zip(places.tolist(), split.pictures(places), strict=True):
                 groups[hashlib.sha256(picture.data).digest()].append((split.name, place))
     return [Group(tuple(places)) for places in groups.values() if len(places) > 1]
 

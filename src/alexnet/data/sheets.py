@@ -8,7 +8,6 @@ from jaxtyping import Int64, UInt8
 
 from alexnet.data.canvas import GAP_PX, MARGIN_PX, QUIET, Canvas, canvas
 from alexnet.data.chance import Chance
-from alexnet.data.choosing import pictures as read_pictures
 from alexnet.data.choosing import spread
 from alexnet.data.colour import colour_shift, recolour, shift_sizes
 from alexnet.data.store import Statistics, Store
@@ -86,7 +85,7 @@ def _draw_head(sheet: Canvas, store: Store) -> None:
 def _draw_originals(sheet: Canvas, store: Store, places: Int64[np.ndarray, "n"]) -> None:
     """Show the pictures as stored, each with its class."""
     split = store.splits["train"]
-    for row, (place, picture) in enumerate(zip(places, read_pictures(split, places), strict=True)):
+    for row, (place, picture) in enumerate(zip(places, split.pictures(places), strict=True)):
         sheet.show(_left(0, 0), HEAD_PX + row * ROW_PX, picture, CELL_PX)
         middle = HEAD_PX + row * ROW_PX + CELL_PX / 2
         label = _short(store.classes[split.labels[place]], 18)
@@ -96,7 +95,7 @@ def _draw_originals(sheet: Canvas, store: Store, places: Int64[np.ndarray, "n"])
 def _draw_reading(sheet: Canvas, store: Store, places: Int64[np.ndarray, "n"], form: ColourForm, group: int) -> None:
     """Show the draws of one reading, each with its shift."""
     recipe = Recipe(colour_noise=COLOUR_NOISE, colour_form=form)
-    pictures = read_pictures(store.splits["train"], places)
+    pictures = store.splits["train"].pictures(places)
     for draw in range(DRAWS):
         left, chance = _left(group, draw), Chance(0, draw, places)
         shifts = colour_shift(chance, recipe, store.statistics)

@@ -8,7 +8,7 @@ from jaxtyping import Int64, UInt8
 
 from alexnet.data.canvas import GAP_PX, HEADING, LABEL, MARGIN_PX, QUIET, SHEET_PX, Canvas, canvas, short_class
 from alexnet.data.chance import Chance, order
-from alexnet.data.choosing import pictures, spread
+from alexnet.data.choosing import spread
 from alexnet.data.contact import CELL_PX, COLUMNS, NAMED_PX, column_left, write_head
 from alexnet.data.contact import HEAD_PX as BATCH_HEAD_PX
 from alexnet.data.decode import UnreadablePicture, decode_file, fit, scale
@@ -52,7 +52,7 @@ def rows_of_store(feed: Feed, split: str) -> list[Row]:
     """Take a few stored pictures of a split, of classes far apart, through the stages that are left to them."""
     part, classes = feed.store.splits[split], feed.store.classes
     places = spread(part.labels, PICTURES)
-    stored = pictures(part, places)
+    stored = part.pictures(places)
     names = [classes[label] for label in part.labels[places]]
     told = zip(names, stored, _later_stages(feed, stored, places), strict=True)
     return [Row(name, [("as stored", "", picture), *later]) for name, picture, later in told]
@@ -141,7 +141,7 @@ def draw_batch(feed: Feed, path: Path) -> str:
     places = order(len(split), seed, 0)[:size]
     # The first of a batch look as they do in the whole of it.
     shown = places[:BATCH]
-    fed = feed.in_training(pictures(split, shown), Chance(seed, 0, shown))
+    fed = feed.in_training(split.pictures(shown), Chance(seed, 0, shown))
     many = f"{len(shown)} of its {len(places)} pictures" if len(shown) < len(places) else f"{len(places)} pictures"
     rows = -(-len(shown) // COLUMNS)
     with canvas(path, SHEET_PX, BATCH_HEAD_PX + 30 + rows * NAMED_PX + MARGIN_PX) as sheet:
