@@ -10,11 +10,10 @@ used without the folder.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -27,9 +26,9 @@ from alexnet.durable import atomic_folder, write_atomic, write_json
 from alexnet.errors import DataError, UsageError
 from alexnet.nn.network import Network, load_weights, placed
 from alexnet.recipe import Recipe
-from alexnet.weights import Weights, read
+from alexnet.weights import Weights, read, safetensors
+from alexnet.weights.safetensors import FORMAT
 
-FORMAT = 1
 UPDATES = "updates.jsonl"
 KEPT = 2
 
@@ -89,10 +88,7 @@ def network_facts(architecture: Architecture, recipe: Recipe, classes: list[str]
 
 def statistics_tensors(statistics: Statistics) -> dict[str, Tensor]:
     """Give a store's statistics as tensors of a checkpoint."""
-    return {
-        f"statistics.{field.name}": torch.from_numpy(np.array(getattr(statistics, field.name)))
-        for field in fields(Statistics)
-    }
+    return {f"statistics.{name}": tensor for name, tensor in safetensors.statistics_tensors(statistics).items()}
 
 
 @dataclass(frozen=True)
