@@ -144,7 +144,7 @@ def prepare_part(
     if not 1 <= part[0] <= part[1]:
         raise UsageError(f"there is no part {part[0]}/{part[1]}: write K/N with K from 1 to N, as 3/16")
     job = _Job(workers, strict, progress or (lambda done, total: None), say or (lambda text: None))
-    return job.run(kind, source, Path(destination), side, limit or {}, records, part, options)
+    return job.run(kind, source, _named(destination), side, limit or {}, records, part, options)
 
 
 def _open_source(kind: str, path: Path | None, side: int | None, options: dict[str, Any]) -> tuple[Source, int]:
