@@ -157,6 +157,19 @@ def authors_2012_by_numpy(x, p):
     return out
 
 
+def caffe_behind(x, p):
+    """What Caffe's two networks have alike, from conv3 on."""
+    out = {}
+    out["conv3"] = convolve(x, *p("conv3"), before=1, after=1)
+    out["conv4"] = convolve(relu(out["conv3"]), *p("conv4"), before=1, after=1, towers=2)
+    out["conv5"] = convolve(relu(out["conv4"]), *p("conv5"), before=1, after=1, towers=2)
+    out["pool5"] = pool(relu(out["conv5"]), round_up=True)
+    out["fc6"] = multiply(out["pool5"], *p("fc6"))
+    out["fc7"] = multiply(relu(out["fc6"]), *p("fc7"))
+    out["fc8"] = multiply(relu(out["fc7"]), *p("fc8"))
+    return out
+
+
 def caffe_by_numpy(x, p):
     """BVLC's train_val.prototxt at test time, when its dropout does nothing."""
     out = {}
@@ -166,14 +179,7 @@ def caffe_by_numpy(x, p):
     out["conv2"] = convolve(out["pool1"], *p("conv2"), before=2, after=2, towers=2)
     out["norm2"] = norm_over_maps(relu(out["conv2"]), k=1.0, alpha=1e-4 / 5)
     out["pool2"] = pool(out["norm2"], round_up=True)
-    out["conv3"] = convolve(out["pool2"], *p("conv3"), before=1, after=1)
-    out["conv4"] = convolve(relu(out["conv3"]), *p("conv4"), before=1, after=1, towers=2)
-    out["conv5"] = convolve(relu(out["conv4"]), *p("conv5"), before=1, after=1, towers=2)
-    out["pool5"] = pool(relu(out["conv5"]), round_up=True)
-    out["fc6"] = multiply(out["pool5"], *p("fc6"))
-    out["fc7"] = multiply(relu(out["fc6"]), *p("fc7"))
-    out["fc8"] = multiply(relu(out["fc7"]), *p("fc8"))
-    return out
+    return out | caffe_behind(out["pool2"], p)
 
 
 def caffenet_by_numpy(x, p):
@@ -185,14 +191,7 @@ def caffenet_by_numpy(x, p):
     out["conv2"] = convolve(out["norm1"], *p("conv2"), before=2, after=2, towers=2)
     out["pool2"] = pool(relu(out["conv2"]), round_up=True)
     out["norm2"] = norm_over_maps(out["pool2"], k=1.0, alpha=1e-4 / 5)
-    out["conv3"] = convolve(out["norm2"], *p("conv3"), before=1, after=1)
-    out["conv4"] = convolve(relu(out["conv3"]), *p("conv4"), before=1, after=1, towers=2)
-    out["conv5"] = convolve(relu(out["conv4"]), *p("conv5"), before=1, after=1, towers=2)
-    out["pool5"] = pool(relu(out["conv5"]), round_up=True)
-    out["fc6"] = multiply(out["pool5"], *p("fc6"))
-    out["fc7"] = multiply(relu(out["fc6"]), *p("fc7"))
-    out["fc8"] = multiply(relu(out["fc7"]), *p("fc8"))
-    return out
+    return out | caffe_behind(out["norm2"], p)
 
 
 def cifar_11pct_by_numpy(x, p):

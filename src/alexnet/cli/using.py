@@ -94,11 +94,11 @@ def run_export(options: Options) -> None:
     model, path = load(options.run), options.file
     if path.suffix:
         write(path, model.network, model.classes)
+        if path.suffix != ".safetensors":
+            pixels = INPUTS[model.network.architecture.input]
+            print(f"note: {path} does not tell its pixels: {pixels}", file=sys.stderr)
     else:
         run = Run(options.run)
         best = max((row["val_top1"] for row in run.log()), default=None)
         model.save_pretrained(path, {} if best is None else {"top-1, validation": best}, run.told())
-    if path.suffix and path.suffix != ".safetensors":
-        architecture = model.network.architecture
-        print(f"note: {path} does not tell its pixels: {INPUTS[architecture.input]}", file=sys.stderr)
     print(path)
