@@ -246,3 +246,7 @@ def test_a_store_may_be_named_by_the_folder_one_is_in_but_not_by_nothing(tmp_pat
     assert prepare("shapes", None, ".", side=16, count=50).path == tmp_path / "store"
     with pytest.raises(UsageError, match="the store has no name"):
         prepare("shapes", None, "", side=16, count=50)
+    (tmp_path / "part").mkdir()
+    monkeypatch.chdir(tmp_path / "part")
+    assert prepare_part("shapes", None, ".", (1, 2), side=16, count=50).part == (1, 2)
+    assert (tmp_path / "part" / "plan.json").is_file()
