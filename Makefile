@@ -19,7 +19,7 @@ else
 TORCH_CPU = true
 endif
 
-.PHONY: demo test test-all check help-texts faithfulness lock clean
+.PHONY: demo test test-all test-release check help-texts faithfulness lock clean
 
 demo: .venv/ready
 	.venv/bin/alexnet demo
@@ -28,7 +28,11 @@ test: .venv/ready-dev
 	.venv/bin/pytest -q
 
 test-all: .venv/ready-dev .venv/ready-torchvision
-	.venv/bin/pytest -q -m ''
+	.venv/bin/pytest -q -m 'not release'
+
+# Ten times as many kills and flips as `make test-all` has.
+test-release: .venv/ready-dev
+	.venv/bin/pytest -q -m release
 
 check: .venv/ready-dev
 	.venv/bin/ruff check
