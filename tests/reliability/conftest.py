@@ -70,7 +70,7 @@ class Command:
         for file in self.files:
             file.touch()
         self.connection = socket.socket(socket.AF_UNIX)
-        self.connection.settimeout(110)
+        self.connection.settimeout(100)
         self.connection.connect(str(door))
         self.stream = self.connection.makefile("rw", encoding="utf-8")
         request = {"words": [str(word) for word in words], "cwd": str(cwd), "environment": environment or {}}
@@ -82,8 +82,9 @@ class Command:
         """Send a signal to the command and all that it started, as a terminal does."""
         os.killpg(self.pid, number)
 
-    def wait(self):
+    def wait(self, seconds=100):
         """Wait for the end; no process that it started may outlive it."""
+        self.connection.settimeout(seconds)
         answer = json.loads(self.stream.readline())
         self.stream.close()
         self.connection.close()
@@ -119,13 +120,19 @@ def server(tmp_path_factory):
         process.wait()
 
 
+@pytest.fixture(scope="session")
+def launch(server):
+    """Start `alexnet WORDS` in a process of its own, in a folder."""
+    return lambda *words, cwd, **options: Command(server.door, server.printed, words, cwd, **options)
+
+
 @pytest.fixture
-def start(server, tmp_path):
-    """Start `alexnet WORDS` in a process of its own, in the test's folder; what is left at the end is killed."""
+def start(launch, tmp_path):
+    """Start `alexnet WORDS` in the test's folder if no other is named; what is left at the end is killed."""
     running = []
 
-    def begin(*words, cwd=None, environment=None, limits=None):
-        command = Command(server.door, server.printed, words, cwd or tmp_path, environment, limits)
+    def begin(*words, **options):
+        command = launch(*words, **{"cwd": tmp_path, **options})
         running.append(command)
         return command
 
@@ -179,11 +186,11 @@ def training(tmp_path_factory, tiny_store, tiny_network):
 
 
 @pytest.fixture(scope="session")
-def whole(server, tmp_path_factory, training):
+def whole(launch, tmp_path_factory, training):
     """The folder of that run when nobody disturbed it, how long it took, and its end."""
     folder = tmp_path_factory.mktemp("whole")
     begun = time.monotonic()
-    ended = Command(server.door, server.printed, ["train", *training, "--run", "run"], folder).wait()
+    ended = launch("train", *training, "--run", "run", cwd=folder).wait()
     assert ended.code == 0, ended.err
     run = folder / "run"
     return SimpleNamespace(path=run, seconds=time.monotonic() - begun, end=end_of(run), files=files_of(run))

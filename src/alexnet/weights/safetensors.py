@@ -23,6 +23,25 @@ from alexnet.weights.content import Found, by_our_names, checked, shapes, shapes
 
 # Of our checkpoints and plain files alike.
 FORMAT = 1
+# A header holds names, shapes and, in a checkpoint, the history of a run; as objects it takes twelve times the memory.
+LONGEST_HEADER_BYTES = 10_000_000
+
+
+def refuse_header(path: Path) -> None:
+    """Refuse what is no file (a pipe would be waited for), or a header that would fill the memory.
+
+    Raises:
+        DataError: If it is so.
+        OSError: If there is no such file, or it cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is no file: give a file of weights")
+    with open(path, "rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+    if LONGEST_HEADER_BYTES < length <= path.stat().st_size:
+        raise DataError(
+            f"{path} has a header of {length:,} bytes, which no file of weights needs: it is a trap, or torn"
+        )
 
 
 def read(path: Path) -> Found:
@@ -32,6 +51,7 @@ def read(path: Path) -> Found:
         DataError: If it is torn, of another version, or of another network than it says.
     """
     try:
+        refuse_header(path)
         with safe_open(path, "pt") as file:
             names = list(file.keys())
             facts = json.loads((file.metadata() or {}).get("alexnet", "null"))
