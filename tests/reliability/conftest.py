@@ -82,6 +82,10 @@ class Command:
         """Send a signal to the command and all that it started, as a terminal does."""
         os.killpg(self.pid, number)
 
+    def kill(self):
+        """End it without a word, at whatever it does."""
+        os.kill(self.pid, signal.SIGKILL)
+
     def wait(self, seconds=100):
         """Wait for the end; no process that it started may outlive it."""
         self.connection.settimeout(seconds)

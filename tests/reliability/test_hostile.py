@@ -212,6 +212,9 @@ BYTES = {
     "million-entries.safetensors": lambda made: tensors(
         b"{%s}" % b",".join(b'"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}' % n for n in range(1_000_000))
     ),
+    "entries-of-30-MB.safetensors": lambda made: tensors(
+        b"{%s}" % b",".join(b'"%d":{"dtype":"F32","shape":[0],"data_\\u006fffsets":[0,0]}' % n for n in range(450_000))
+    ),
     "claims-a-terabyte.safetensors": lambda made: tensors({"conv1.weight": entry([1 << 38], 0, 1 << 40)}, bytes(64)),
     "huge-network.safetensors": lambda made: ours(architecture=huge_network(made), recipe={}, classes=[]),
     # Headers and facts that lie.

@@ -84,15 +84,23 @@ def test_kills_one_after_another(killed, whole, ends_as_if_nothing_had_happened)
     ends_as_if_nothing_had_happened()
 
 
-NAMED = [(point, place, () if place == (number % 3) else pytest.mark.slow)
-         for number, point in enumerate(POINTS) for place in range(3)]
+NAMED = [
+    (point, place, () if place == (number % 3) else pytest.mark.slow)
+    for number, point in enumerate(POINTS)
+    for place in range(3)
+]
 
 
 @pytest.mark.parametrize(
     ("point", "place"),
-    [pytest.param(point, place, marks=marks, id=f"{point}-{('first', 'second', 'last')[place]}") for point, place, marks in NAMED],
+    [
+        pytest.param(point, place, marks=marks, id=f"{point}-{('first', 'second', 'last')[place]}")
+        for point, place, marks in NAMED
+    ],
 )
-def test_a_kill_at_a_named_point(alexnet, training, whole, ends_as_if_nothing_had_happened, tmp_path, hashing, point, place):
+def test_a_kill_at_a_named_point(
+    alexnet, training, whole, ends_as_if_nothing_had_happened, tmp_path, hashing, point, place
+):
     passing = PASSINGS[point][place]
     ended = alexnet("train", *training, "--run", "run", environment={"ALEXNET_FAULT": f"{point}:{passing}"})
     assert ended.code == -9, "the point was never passed"
