@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,14 +86,19 @@ class Command:
 
     def kill(self):
         """End it without a word, at whatever it does."""
-        os.kill(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def close(self):
+        """Hear no more of it."""
+        self.stream.close()
+        self.connection.close()
 
     def wait(self, seconds=100):
         """Wait for the end; no process that it started may outlive it."""
         self.connection.settimeout(seconds)
         answer = json.loads(self.stream.readline())
-        self.stream.close()
-        self.connection.close()
+        self.close()
         seconds = time.monotonic() - self.begun
         out, err = (file.read_text(encoding="utf-8", errors="replace") for file in self.files)
         with pytest.raises(ProcessLookupError):  # an orphan would still be of this group
@@ -142,10 +149,9 @@ def start(launch, tmp_path):
 
     yield begin
     for command in running:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(command.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+        command.close()
 
 
 @pytest.fixture
@@ -191,13 +197,14 @@ def training(tmp_path_factory, tiny_store, tiny_network):
 
 @pytest.fixture(scope="session")
 def whole(launch, tmp_path_factory, training):
-    """The folder of that run when nobody disturbed it, how long it took, and its end."""
+    """The folder of that run when nobody disturbed it, how long it took to its last line of the log, and its end."""
     folder = tmp_path_factory.mktemp("whole")
-    begun = time.monotonic()
+    begun = time.time()
     ended = launch("train", *training, "--run", "run", cwd=folder).wait()
     assert ended.code == 0, ended.err
     run = folder / "run"
-    return SimpleNamespace(path=run, seconds=time.monotonic() - begun, end=end_of(run), files=files_of(run))
+    seconds = (run / "log.jsonl").stat().st_mtime - begun
+    return SimpleNamespace(path=run, seconds=seconds, end=end_of(run), files=files_of(run))
 
 
 def plain(value):
@@ -232,9 +239,15 @@ def end_of(run):
 
 
 def files_of(run):
-    """List what lies in a run, and beside it under a name that begins with the run's."""
+    """List what lies in a run, and beside it under a name that begins with the run's.
+
+    Of the checkpoints only the newest is named: at which update an older one was made is a matter of when it stopped.
+    """
     beside = {file.name for file in run.parent.iterdir() if file.name.startswith(f".{run.name}.")}
-    return sorted({str(file.relative_to(run)) for file in run.rglob("*")} | beside)
+    names = {str(file.relative_to(run)) for file in run.rglob("*")}
+    older = {name for name in names if re.fullmatch(r"checkpoints/\d+\.safetensors", name)}
+    older.discard(str(newest(run).relative_to(run)))
+    return sorted((names | beside) - older) + ["an older checkpoint"] * len(older)
 
 
 @pytest.fixture(scope="session")

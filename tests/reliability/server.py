@@ -3,7 +3,7 @@
     server.py SOCKET
 
 A connection sends one line of JSON, `{"words", "cwd", "environment", "limits", "out", "err"}`. The command runs in a
-process that is forked from this one and leads a session of its own; the answers are a line with its `pid` at once, and
+process that is forked from this one and leads a group of its own; the answers are a line with its `pid` at once, and
 a line with its `status` (as `os.wait4` gives it) and `peak` (kilobytes of memory) when it has ended. Nothing of the
 command has run before the fork, and no thread of torch: it is a real process, and a real signal ends it.
 """
@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 
 import matplotlib.pyplot  # noqa: F401  # what `train` draws with
 import torch
@@ -30,7 +31,7 @@ import alexnet.training  # noqa: F401
 
 def become(request: dict) -> None:
     """Run the command in this process, which it ends."""
-    os.setsid()
+    os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     streams = [(os.devnull, os.O_RDONLY), *((request[name], os.O_WRONLY | os.O_CREAT) for name in ("out", "err"))]
@@ -60,6 +61,8 @@ def serve(connection: socket.socket) -> None:
         request = json.loads(stream.readline())
         if (child := os.fork()) == 0:
             become(request)
+        with suppress(PermissionError, ProcessLookupError):  # it was quicker
+            os.setpgid(child, child)
         print(json.dumps({"pid": child}), file=stream, flush=True)
         _, status, usage = os.wait4(child, 0)
         print(json.dumps({"status": status, "peak": usage.ru_maxrss}), file=stream, flush=True)

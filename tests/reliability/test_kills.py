@@ -46,41 +46,47 @@ def ends_as_if_nothing_had_happened(alexnet, training, whole, hashing, tmp_path)
 
 
 @pytest.fixture
-def killed(start, training, whole):
-    """Begin or go on with the run, and kill it after so many seconds; how it ended."""
+def killed(start, training, whole, tmp_path):
+    """Begin or go on with the run, and kill it at a moment, a share of the time that training takes."""
 
-    def kill(delay):
-        command = start("train", *training, "--run", "run")
-        time.sleep(delay)
-        command.kill()
-        return command.wait()
+    def kill(moment):
+        while True:
+            command = start("train", *training, "--run", "run")
+            time.sleep(moment * whole.seconds)
+            command.kill()
+            ended = command.wait()
+            if ended.code == -9:
+                return
+            assert ended.code == 0, ended.err
+            shutil.rmtree(tmp_path / "run")  # it was quicker than the run that told the time
+            moment *= 0.8
 
     return kill
 
 
 def moments(count, seed):
-    """Random moments of a run, as shares of its length; the same ones on every day of the same seed."""
+    """Random moments of a run, a little beyond the end of the training too: then the pictures are drawn."""
     chance = random.Random(seed)
-    return [round(chance.uniform(0, 1.05), 3) for _ in range(count)]
+    return [chance.uniform(0, 1.2) for _ in range(count)]
 
 
-RANDOM = [
-    *((moment, ()) for moment in moments(5, 1)),
-    *((moment, pytest.mark.slow) for moment in moments(15, 2)),
-    *((moment, pytest.mark.release) for moment in moments(200, 3)),
-]
+RANDOM = [(moment, ()) for moment in moments(5, 1)]
+RANDOM += [(moment, pytest.mark.slow) for moment in moments(15, 2)]
+RANDOM += [(moment, pytest.mark.release) for moment in moments(200, 3)]
 
 
-@pytest.mark.parametrize("moment", [pytest.param(moment, marks=marks) for moment, marks in RANDOM])
-def test_a_kill_at_a_random_moment(killed, whole, ends_as_if_nothing_had_happened, tmp_path, moment):
-    ended = killed(moment * whole.seconds)
-    assert ended.code in (-9, 0)
-    ends_as_if_nothing_had_happened(by_resume=(tmp_path / "run").exists() and moment * 1000 % 2 == 1)
+@pytest.mark.parametrize(
+    ("number", "moment"), [pytest.param(n, moment, marks=marks, id=f"{n}") for n, (moment, marks) in enumerate(RANDOM)]
+)
+def test_a_kill_at_a_random_moment(killed, ends_as_if_nothing_had_happened, tmp_path, number, moment):
+    killed(moment)
+    is_a_run = (tmp_path / "run/architecture.json").exists()  # which is written last when one is made
+    ends_as_if_nothing_had_happened(by_resume=is_a_run and number % 2 == 1)
 
 
-def test_kills_one_after_another(killed, whole, ends_as_if_nothing_had_happened):
-    for moment in moments(6, 4):
-        killed(moment / 2 * whole.seconds)
+def test_kills_one_after_another(killed, ends_as_if_nothing_had_happened):
+    for moment in (0.6, 0.3, 0.2, 0.4, 0.1):
+        killed(moment)
     ends_as_if_nothing_had_happened()
 
 
@@ -104,12 +110,19 @@ def test_a_kill_at_a_named_point(
     passing = PASSINGS[point][place]
     ended = alexnet("train", *training, "--run", "run", environment={"ALEXNET_FAULT": f"{point}:{passing}"})
     assert ended.code == -9, "the point was never passed"
-    whole_ones = [file for file in (tmp_path / "run/checkpoints").glob("*.safetensors")]
-    for file in whole_ones:
-        Checkpoint.read(file)  # what has its final name is never half
+    for file in (tmp_path / "run/checkpoints").glob("*.safetensors"):
+        Checkpoint.read(file)  # what has its final name is whole
     lost = images_lost(tmp_path / "run", point, passing)
     assert lost <= 48, "more than the epoch that ran"
     ends_as_if_nothing_had_happened(by_resume=place == 1)
+
+
+@pytest.mark.parametrize("passing", [1, 3, 5])
+def test_a_kill_while_the_run_is_made(alexnet, training, ends_as_if_nothing_had_happened, tmp_path, passing):
+    words = ("train", *training, "--run", "run")
+    assert alexnet(*words, environment={"ALEXNET_FAULT": f"file-written:{passing}"}).code == -9
+    assert not (tmp_path / "run/architecture.json").exists()
+    ends_as_if_nothing_had_happened()
 
 
 def images_lost(run, point, passing):
@@ -117,3 +130,67 @@ def images_lost(run, point, passing):
     seen = 6 * passing if point == "step-done" else 48 * passing
     latest = run / "latest.json"
     return seen - (json.loads(latest.read_text())["images_seen"] if latest.exists() else 0)
+
+
+# What a checkpoint is for: without any one part of it, the end is another. Else the tests above would prove nothing.
+
+
+@pytest.fixture(scope="module")
+def stopped(launch, tmp_path_factory, training):
+    """A run that was killed in the middle of its last epoch, with a checkpoint after every update."""
+    folder = tmp_path_factory.mktemp("stopped")
+    words = ("train", *training, "--run", "run", "--save-every", "0")
+    assert launch(*words, cwd=folder, environment={"ALEXNET_FAULT": "step-done:21"}).wait().code == -9
+    return folder / "run"
+
+
+def without_velocity(tensors, facts):
+    tensors |= {name: torch.zeros_like(tensor) for name, tensor in tensors.items() if name.startswith("optimizer.")}
+
+
+def without_random_state(tensors, facts):
+    tensors["random.cpu"] = torch.Generator().manual_seed(1).get_state()
+
+
+def without_position(tensors, facts):
+    facts["batch"] = 0
+
+
+def without_schedule(tensors, facts):
+    facts["schedule"] = {"best_error": None, "epochs_since_best": 0, "drops": 0}
+
+
+def without_average(tensors, facts):
+    tensors |= {
+        name: tensors[name.replace("average.", "network.")].clone() for name in tensors if name.startswith("average.")
+    }
+
+
+def without_tally(tensors, facts):
+    tensors["tally.loss"] = torch.zeros_like(tensors["tally.loss"])
+
+
+def without_history(tensors, facts):
+    facts["history"] = []
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "same"),
+    [
+        (lambda tensors, facts: None, True),
+        *((leave, False) for leave in (without_velocity, without_random_state, without_position)),
+        *((leave, False) for leave in (without_schedule, without_average, without_tally, without_history)),
+    ],
+    ids=lambda value: getattr(value, "__name__", "").removeprefix("without_").strip("<>") if callable(value) else "",
+)
+def test_each_part_of_the_state_is_needed(alexnet, stopped, whole, hashing, tmp_path, leave_out, same):
+    shutil.copytree(stopped, tmp_path / "run")
+    newest = hashing.newest(tmp_path / "run")
+    checkpoint = Checkpoint.read(newest)
+    tensors, facts = dict(checkpoint.tensors), dict(checkpoint.facts)
+    assert (facts["epoch"], facts["batch"]) == (2, 4)
+    leave_out(tensors, facts)
+    Checkpoint(tensors, facts).write(newest)
+    done = alexnet("resume", "run")
+    assert done.code == 0, done.err
+    assert (hashing.end_of(tmp_path / "run") == whole.end) is same
