@@ -26,7 +26,7 @@ import alexnet.data.preparation
 import alexnet.experiments
 import alexnet.prediction
 import alexnet.report
-import alexnet.training  # noqa: F401
+import alexnet.training
 
 
 def become(request: dict) -> None:

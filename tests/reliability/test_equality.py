@@ -90,7 +90,7 @@ def test_the_order_of_pictures_is_the_one_for_ever():
         for seed in SEEDS:
             for epoch in (0, 1, 89):
                 found = order(pictures, seed, epoch)
-                wanted = sorted(range(pictures), key=lambda index: bits("order", seed, epoch, index))  # noqa: B023
+                wanted = sorted(range(pictures), key=lambda index: bits("order", seed, epoch, index))
                 assert found.tolist() == wanted
                 digest.update(found.astype("<i8").tobytes())
     assert digest.hexdigest() == ORDERS

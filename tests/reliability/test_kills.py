@@ -1,4 +1,4 @@
-"""Killed at any moment and started again by the same command, a run ends as if nothing had happened, and leaves nothing.
+"""Killed at any moment and started again, a run ends as if nothing had happened, and leaves nothing over.
 
 Each test is of a run in which everything that has a state is on (see RECIPE in conftest.py). The outside killer knows
 nothing of the program; the named points are those at which a kill does the most harm.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, at every kind of moment: the right exit code within seconds, and an end as if nobody had stopped it.
+"""Ctrl-C and SIGTERM at every kind of moment: the right exit code within seconds, and the end of a run left alone.
 
 To hit a moment for sure, the process is frozen (SIGSTOP) when its files say that it is there, the files are looked at
 once more, and the signal is waiting when it thaws.
