@@ -28,12 +28,13 @@ import alexnet.prediction
 import alexnet.report
 import alexnet.training
 
+# Kept back until a command is there that can be interrupted.
+HELD = (signal.SIGINT, signal.SIGTERM)
+
 
 def become(request: dict) -> None:
     """Run the command in this process, which it ends."""
     os.setpgid(0, 0)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     streams = [(os.devnull, os.O_RDONLY), *((request[name], os.O_WRONLY | os.O_CREAT) for name in ("out", "err"))]
     for number, (path, how) in enumerate(streams):
         os.dup2(os.open(path, how), number)
@@ -45,7 +46,10 @@ def become(request: dict) -> None:
     sys.argv = ["alexnet", *request["words"]]
     code = 1
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
         code = alexnet.cli.main()
+    except KeyboardInterrupt:  # before the command could catch it
+        code = 130
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except BaseException:
@@ -71,6 +75,8 @@ def serve(connection: socket.socket) -> None:
 def main(path: str) -> None:
     """Wait for connections until this process is ended."""
     torch.set_num_threads(1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who serve
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(path)
