@@ -51,6 +51,6 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(entry, f"{name}.{key}".strip("."))
     elif isinstance(value, list) and value and isinstance(value[0], dict):
         for place, entry in enumerate(value):
-            yield from _leaves(entry, str(entry.get("name", f"{name}[{place}]")))
+            yield from _leaves(entry, str(entry.get("name", f"{name}.{entry.get('layer', place)}")))
     else:
         yield name, list(value) if isinstance(value, tuple) else value

@@ -110,7 +110,7 @@ def megabytes(size: int) -> str:
     >>> megabytes(488_000_000), megabytes(340_000)
     ('488 MB', '0.34 MB')
     """
-    return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:.2g} MB"
+    return f"{size / 1e6:,.0f} MB" if size >= 1e8 else f"{size / 1e6:.3g} MB"
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -6,7 +6,6 @@ functions of them, so a run that was stopped goes on as if it had not been.
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,37 +24,11 @@ from alexnet.optim import WeightAverage, frozen_from, make_optimizer, set_rate
 from alexnet.recipe import Recipe
 from alexnet.run import Trained
 from alexnet.schedule import Schedule
+from alexnet.tally import Tally
 from alexnet.weights import Weights, fit
 
 # Updates whose mean loss is one row of updates.jsonl.
 WINDOW = 10
-
-
-@dataclass
-class Tally:
-    """Sums over pictures so far, kept on the device so that no step waits for them."""
-
-    loss: Tensor
-    hits: Tensor
-    images: int = 0
-    seconds: float = 0.0
-
-    @staticmethod
-    def zero(device: torch.device) -> "Tally":
-        """Begin."""
-        return Tally(
-            torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
-        )
-
-    def add(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
-        """Count a batch."""
-        self.loss += loss.detach() * len(labels)
-        self.hits += (scores.detach().argmax(1) == labels).sum()
-        self.images += len(labels)
-
-    def figures(self) -> tuple[float, float]:
-        """Give mean loss and top-1 so far."""
-        return self.loss.item() / max(self.images, 1), self.hits.item() / max(self.images, 1)
 
 
 class Learner:
@@ -246,7 +219,7 @@ class Learner:
             DataError: If it belongs to another architecture, or holds no training state.
         """
         facts = checkpoint.facts
-        if "schedule" not in facts:
+        if "machine" not in facts:
             raise DataError(f"{checkpoint.path} holds weights only: resume from one in the run's checkpoints folder")
         load_weights(self.network, checkpoint.part("network"))
         try:
@@ -255,8 +228,8 @@ class Learner:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise DataError(f"{checkpoint.path} holds no state of this training ({reason}): use another one") from error
         self.freeze()
-        for name, (was, now) in {n: (facts["machine"].get(n), v) for n, v in machine().items()}.items():
-            if was != now:
+        for name, now in machine().items():
+            if (was := facts["machine"].get(name)) != now:
                 self.notes.append(f"it was trained with {name} {was}, not {now}: sums may now round differently")
 
     def _restore_state(self, checkpoint: Checkpoint) -> None:

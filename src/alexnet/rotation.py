@@ -26,6 +26,11 @@ def newest_first(run: Path) -> list[Path]:
     return sorted(files, key=lambda file: int(file.stem), reverse=True)
 
 
+def any_saved(run: Path) -> bool:
+    """Whether a checkpoint was saved, though it may be lost."""
+    return bool(newest_first(run)) or (run / POINTER).exists()
+
+
 def newest(run: Path, read: Callable[[Path], Read]) -> tuple[Path, Read]:
     """Read the newest checkpoint that is whole; say which ones are not.
 
@@ -34,6 +39,8 @@ def newest(run: Path, read: Callable[[Path], Read]) -> tuple[Path, Read]:
     """
     if files := newest_first(run):
         return _first_whole(files, read)
+    if (run / POINTER).exists():
+        raise DataError(f"{run} has lost its checkpoints: restore them, or begin anew in another folder")
     raise DataError(f"{run} has no checkpoint yet: go on with `alexnet resume {run}`")
 
 

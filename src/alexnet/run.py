@@ -264,7 +264,7 @@ class Run:
     @property
     def has_checkpoint(self) -> bool:
         """Whether one was saved."""
-        return bool(rotation.newest_first(self.path))
+        return rotation.any_saved(self.path)
 
     def latest(self) -> Path:
         """Find the newest checkpoint that is whole.

@@ -17,7 +17,7 @@ from alexnet.data.store import Store
 from alexnet.divergence import Guard, NotFinite
 from alexnet.durable import fault
 from alexnet.errors import DataError, UsageError
-from alexnet.learner import Learner, Tally
+from alexnet.learner import Learner
 from alexnet.nn.network import arithmetic
 from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
@@ -26,6 +26,7 @@ from alexnet.run import Run
 from alexnet.saving import SAVE_EVERY, Saver
 from alexnet.stopping import Stop
 from alexnet.stuck import StuckWatch, likely_cause
+from alexnet.tally import Tally
 from alexnet.weights import Weights, read
 
 
