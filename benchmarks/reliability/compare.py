@@ -1,4 +1,4 @@
-"""The tests of docs/reliability.md on this library and, where they can be imported, on others; prints and writes a table.
+"""The tests of docs/reliability.md on this library and, where they can be imported, on others: a table.
 
     .venv/bin/python benchmarks/reliability/compare.py [--python RIVALS_PYTHON] [--kills N] [--flips N] [NAME ...]
 
@@ -132,7 +132,9 @@ def kill_while_saving(subject, top, options):
         process.kill()
         process.wait()
         loaded += subject.loads(folder)
-        litter += sum(file.stat().st_size for file in folder.with_name(f"{folder.name}.tmp").rglob("*") if file.is_file())
+        litter += sum(
+            file.stat().st_size for file in folder.with_name(f"{folder.name}.tmp").rglob("*") if file.is_file()
+        )
         for leftover in (folder, folder.with_name(f"{folder.name}.tmp")):
             shutil.rmtree(leftover)
     return f"{loaded}/{options.kills}", f"{litter / 1e6:.0f} MB in the temporary folder"
@@ -181,7 +183,10 @@ def signals(number, subject, top, options):
     process.send_signal(number)
     code = process.wait()
     seconds = time.monotonic() - begun
-    return f"exit {128 - code if code < 0 else code}", f"{'saved' if subject.saved(folder).exists() else 'not saved'}, {seconds:.1f} s"
+    return (
+        f"exit {128 - code if code < 0 else code}",
+        f"{'saved' if subject.saved(folder).exists() else 'not saved'}, {seconds:.1f} s",
+    )
 
 
 def resumed_in_an_epoch(subject, top, options):

@@ -163,7 +163,7 @@ def grown(byte_count):
 
 
 def grown_pth(byte_count):
-    """A file of torch.save, packed anew with compression: half a megabyte that holds half a gigabyte."""
+    """A file of torch.save, packed anew with compression: a megabyte that holds a quarter of a gigabyte."""
     plain = zipfile.ZipFile(io.BytesIO(zipped({"features.0.weight": torch.zeros(byte_count // 4)})))
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
@@ -199,8 +199,8 @@ BYTES = {
     "script.pt": lambda made: script(GADGETS["os.system"]()),
     "outside.npz": lambda made: archive({f"../{CANARY}.npy": lying_npy((1,))}),
     # Memory.
-    "grows.npz": lambda made: grown(512 << 20),
-    "grows.pth": lambda made: grown_pth(512 << 20),
+    "grows.npz": lambda made: grown(256 << 20),
+    "grows.pth": lambda made: grown_pth(256 << 20),
     "expanded.pth": lambda made: zipped({"features.0.weight": torch.zeros(1).expand(200_000, 200_000)}),
     "expanded-legacy.pth": lambda made: legacy({"features.0.weight": torch.zeros(1).expand(200_000, 200_000)}),
     "lies.npy": lambda made: lying_npy((1 << 40,)),
@@ -359,6 +359,7 @@ def test_as_weights_to_begin_with_it_is_refused(refused, hostile, name):
     )
 
 
+@pytest.mark.slow  # the reader is that of checkpoints, below
 @pytest.mark.parametrize("name", [name for name in [*BYTES, *ODD] if name.endswith(".safetensors")])
 def test_as_a_network_to_predict_with_it_is_refused(refused, hostile, name):
     hostile(name)

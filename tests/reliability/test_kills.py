@@ -125,6 +125,16 @@ def test_a_kill_while_the_run_is_made(alexnet, training, ends_as_if_nothing_had_
     ends_as_if_nothing_had_happened()
 
 
+def test_what_a_killed_making_was_asked_is_forgotten(alexnet, training, tmp_path):
+    begun = ("train", *training, "--run", "run")
+    assert alexnet(*begun, environment={"ALEXNET_FAULT": "file-written:5"}).code == -9
+    assert (tmp_path / "run/weights.json").exists()
+    other = ("train", training[0], "--arch", "cifar-18pct", "--vary", "side=24", "--epochs", "1", "--run", "run")
+    for _ in range(2):
+        assert alexnet(*other).code == 0
+    assert not (tmp_path / "run/weights.json").exists()
+
+
 def images_lost(run, point, passing):
     """Pictures that the killed run had learned from behind the checkpoint that it is resumed from."""
     seen = 6 * passing if point == "step-done" else 48 * passing

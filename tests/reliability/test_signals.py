@@ -65,7 +65,8 @@ def in_making_the_best(run):
     return any(name.startswith(".best.safetensors.tmp-") for name in names_in(run))
 
 
-MOMENTS = [before_the_first_step, in_a_step, in_measuring, in_a_save, in_making_the_best]
+MOMENTS = [before_the_first_step, in_a_step, in_measuring, in_a_save]
+MOMENTS += [pytest.param(in_making_the_best, marks=pytest.mark.slow)]
 
 
 def freeze(command, run, there):
@@ -133,7 +134,11 @@ def test_stopped_it_saves_and_goes_on_to_the_same_end(frozen, ends_the_same, tmp
     ends_the_same()
 
 
-@pytest.mark.parametrize("there", [in_a_step, in_measuring, in_a_save], ids=lambda there: there.__name__)
+@pytest.mark.parametrize(
+    "there",
+    [in_a_save, *(pytest.param(m, marks=pytest.mark.slow) for m in MOMENTS[1:3])],
+    ids=lambda there: there.__name__,
+)
 def test_a_second_ctrl_c_leaves_at_once(frozen, ends_the_same, tmp_path, there):
     command = frozen(there)
     command.send(signal.SIGINT)
@@ -145,7 +150,7 @@ def test_a_second_ctrl_c_leaves_at_once(frozen, ends_the_same, tmp_path, there):
     ends_the_same()
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.02, 0.05])
+@pytest.mark.parametrize("delay", [0.02, *(pytest.param(delay, marks=pytest.mark.slow) for delay in (0.0, 0.05))])
 @pytest.mark.parametrize("way", SIGNALS)
 def test_stopped_while_it_still_gets_ready(start, ends_the_same, longer, way, delay):
     """Before there is a run at all, or something that could be saved; a shell shows 128 and the signal."""
