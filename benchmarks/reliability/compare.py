@@ -55,13 +55,18 @@ class Subject:
         folder.mkdir(exist_ok=True)
         temporary = folder.with_name(f"{folder.name}.tmp")
         temporary.mkdir(exist_ok=True)
-        limits = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit)) if limit else None
+
+        def before() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has it ignored in what runs in the background
+            if limit:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
         return subprocess.Popen(
             self.words(folder, **how),
             stdout=open(folder.with_name(f"{folder.name}.out"), "w"),
             stderr=open(folder.with_name(f"{folder.name}.err"), "w"),
             env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)},
-            preexec_fn=limits,
+            preexec_fn=before,
         )
 
     def told(self, folder):

@@ -93,7 +93,9 @@ def test_a_file_that_may_not_grow_keeps_what_was_saved(alexnet, training, whole,
     limit = int(room * len(kept))
     done = alexnet("resume", "run", limits={"RLIMIT_FSIZE": max(limit, 2000)})  # the message needs room as well
     assert done.code == 1, done
-    assert re.fullmatch(r"error: cannot write \S+: File too large, [\d.,]+ MB needed, [\d.,]+ MB free there.*", done.line)
+    assert re.fullmatch(
+        r"error: cannot write \S+: File too large, [\d.,]+ MB needed, [\d.,]+ MB free there.*", done.line
+    )
     assert newest.read_bytes() == kept
     assert Checkpoint.read(newest)
     assert alexnet(*words).code == 0
