@@ -22,7 +22,7 @@ from alexnet.nn.network import arithmetic
 from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
 from alexnet.rotation import refuse_full, tidy
-from alexnet.run import Run
+from alexnet.run import Run, held, refuse_taken
 from alexnet.saving import SAVE_EVERY, Saver
 from alexnet.stopping import Stop
 from alexnet.stuck import StuckWatch, likely_cause
@@ -199,7 +199,7 @@ def train(
     """
     path = Path(path)
     there = Run(path) if Run.lies_at(path) else None
-    with there.held() if there else nullcontext():
+    with held(path) if there else nullcontext():
         store = store if isinstance(store, Store) else Store(Path(store))
         weights = read(weights) if isinstance(weights, Path | str) else weights
         architecture = resolve(architecture, recipe, store, weights)
@@ -209,12 +209,13 @@ def train(
             return _go_on(there, store, device, save_every)
     learner = Learner(store, architecture, recipe, torch.device(device), weights)
     refuse_full(path, *learner.room())
-    run = Run.create(path, architecture, recipe, store, weights)
-    for note in [*learner.notes, *_notes(learner, weights)]:
-        say(f"note: {note}")
-    if recipe.schedule == "plateau" and learner.watched.name == "test":
-        say(f"note: {store.path} has no val: the test error lowers the rate, and is no fair measure after that")
-    with run.held():
+    refuse_taken(path)
+    with held(path):  # from before it is made, so that of two that begin together one goes on
+        run = Run.create(path, architecture, recipe, store, weights)
+        for note in [*learner.notes, *_notes(learner, weights)]:
+            say(f"note: {note}")
+        if recipe.schedule == "plateau" and learner.watched.name == "test":
+            say(f"note: {store.path} has no val: the test error lowers the rate, and is no fair measure after that")
         learn(learner, run, save_every)
     return run
 
@@ -255,7 +256,7 @@ def resume(
         AlexNetError: If there is no room for checkpoints, or another command holds the run.
     """
     run = Run(path)
-    with run.held():
+    with held(run.path):
         found = run.store(None if store is None else Path(store), allow_changes)
         return _go_on(run, found, device, save_every, allow_changes)
 
