@@ -216,8 +216,6 @@ def train(
         run = Run.create(path, architecture, recipe, store, weights)
         for note in [*learner.notes, *_notes(learner, weights)]:
             say(f"note: {note}")
-        if recipe.schedule == "plateau" and learner.watched.name == "test":
-            say(f"note: {store.path} has no val: the test error lowers the rate, and is no fair measure after that")
         learn(learner, run, save_every)
     return run
 
@@ -233,6 +231,9 @@ def _notes(learner: Learner, weights: Weights | None) -> list[str]:
     if recipe.crop == "random" and view.view_side == view.side and not recipe.pad:
         room = f"pictures of {view.side} pixels have no room for random crops"
         notes.append(f"{room}: give --view-side {round(view.side * 8 / 7)}, or prepare them larger")
+    if recipe.schedule == "plateau" and learner.watched.name == "test":
+        no_val = f"{learner.store.path} has no val"
+        notes.append(f"{no_val}: the test error lowers the rate, and is no fair measure after that")
     return notes
 
 

@@ -97,6 +97,7 @@ class Command:
     def wait(self, seconds=100):
         """Wait for the end; no process that it started may outlive it."""
         self.connection.settimeout(seconds)
+        print("tell", file=self.stream, flush=True)
         answer = json.loads(self.stream.readline())
         self.close()
         seconds = time.monotonic() - self.begun
@@ -149,9 +150,10 @@ def start(launch, tmp_path):
 
     yield begin
     for command in running:
-        with suppress(ProcessLookupError):
-            os.killpg(command.pid, signal.SIGKILL)
-        command.close()
+        if not command.stream.closed:  # not waited for: its number is still its own
+            with suppress(ProcessLookupError):
+                os.killpg(command.pid, signal.SIGKILL)
+            command.close()
 
 
 @pytest.fixture

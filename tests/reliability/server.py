@@ -68,6 +68,9 @@ def serve(connection: socket.socket) -> None:
         with suppress(PermissionError, ProcessLookupError):  # it was quicker
             os.setpgid(child, child)
         print(json.dumps({"pid": child}), file=stream, flush=True)
+        # Its number stays its own until nobody will send it a signal any more.
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        stream.readline()
         _, status, usage = os.wait4(child, 0)
         print(json.dumps({"status": status, "peak": usage.ru_maxrss}), file=stream, flush=True)
 
