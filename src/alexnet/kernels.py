@@ -18,8 +18,11 @@ except ImportError:
     # What marks the parameters that a kernel is compiled for.
     triton, tl = None, SimpleNamespace(constexpr=None)
 
-# Numbers that one program of a kernel works on at a time: eight for each of 256 threads, 16 bytes in bfloat16.
-BLOCK = 2048
+__all__ = ["BLOCK", "block", "kernel", "launch", "tl", "triton", "usable"]
+
+# Numbers that one program of a kernel works on at a time: four for each of 256 threads. By the
+# machine code for an H200 more of them make a thread's reads lie apart, and take registers from other threads.
+BLOCK = 1024
 WARPS = 8
 
 

@@ -4,8 +4,8 @@ In go maps that lie channels last, in float32, bfloat16 or float16; sums are flo
 pixels with all their maps, so that every window lies within it. Kept for the way back is only the input, and where
 there is a pool, a byte for each of its outputs: which place of its window was the largest.
 
-With s = k + α W(x²), where W sums over the window: y = x s^-β, and back dx = g s^-β − 2αβ x W(g x s^(-β-1)), W being its
-own adjoint.
+With s = k + α W(x²), where W sums over the window: y = x s^-β, and back dx = g s^-β − 2αβ x W(g x s^(-β-1)), as W is
+its own adjoint.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from alexnet.kernels import block, kernel, launch, tl, usable
+from alexnet.kernels import block, kernel, launch, tl, triton, usable
 from alexnet.layers import Pool, ResponseNorm
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -26,22 +26,23 @@ WIDEST = 15
 
 @kernel
 @no_type_check
-def _pixels_of_program(pixels, MAPS: tl.constexpr, BLOCK: tl.constexpr):
-    """Give each value of a block its pixel, its channel, and whether it is there: the block holds whole pixels only."""
-    each: tl.constexpr = BLOCK // MAPS
-    place = tl.arange(0, BLOCK)
-    pixel = tl.program_id(0) * each + place // MAPS
-    return pixel, place % MAPS, (place < each * MAPS) & (pixel < pixels)
+def _tile(pixels, MAPS: tl.constexpr, BLOCK: tl.constexpr):
+    """Give the pixels of this program as a column, all maps as a row, and which of these values there are."""
+    wide: tl.constexpr = triton.next_power_of_2(MAPS)
+    high: tl.constexpr = BLOCK // wide
+    pixel = (tl.program_id(0) * high + tl.arange(0, high))[:, None]
+    channel = tl.arange(0, wide)[None, :]
+    return pixel, channel, (pixel < pixels) & (channel < MAPS)
 
 
 @kernel
 @no_type_check
-def _squares(x, at, channel, there, MAPS: tl.constexpr, TOWER: tl.constexpr, SIZE: tl.constexpr, RELU: tl.constexpr):
+def _squares(x, at, channel, there, TOWER: tl.constexpr, SIZE: tl.constexpr, RELU: tl.constexpr):
     """Sum the squares over the window about each value."""
-    total = tl.zeros(channel.shape, tl.float32)
+    total = tl.zeros(there.shape, tl.float32)
+    in_tower = channel % TOWER
     for step in tl.static_range(-(SIZE // 2), SIZE // 2 + 1):
-        other = channel + step
-        near = there & (other >= 0) & (other < MAPS) & (other // TOWER == channel // TOWER)
+        near = there & (in_tower + step >= 0) & (in_tower + step < TOWER)
         a = tl.load(x + at + step, mask=near, other=0.0).to(tl.float32)
         if RELU:
             a = tl.where(a < 0, 0.0, a)
@@ -79,9 +80,9 @@ def _forward(
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Normalise."""
-    pixel, channel, there = _pixels_of_program(pixels, MAPS, BLOCK)
+    pixel, channel, there = _tile(pixels, MAPS, BLOCK)
     at = pixel.to(tl.int64) * MAPS + channel
-    s = k + alpha * _squares(x, at, channel, there, MAPS, TOWER, SIZE, RELU)
+    s = k + alpha * _squares(x, at, channel, there, TOWER, SIZE, RELU)
     scale, _ = _scales(s, beta, ROOTS)
     tl.store(y + at, (_value(x, at, there, RELU) * scale).to(y.dtype.element_ty), mask=there)
 
@@ -94,15 +95,15 @@ def _forward_pooled(
     KERNEL: tl.constexpr, STRIDE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Normalise and take the largest of each window; the first of equal ones, and NaN before all, as PyTorch does."""
-    pixel, channel, there = _pixels_of_program(pixels, MAPS, BLOCK)
+    pixel, channel, there = _tile(pixels, MAPS, BLOCK)
     column, row, picture = pixel % pooled_x, pixel // pooled_x % pooled_y, pixel // (pooled_x * pooled_y)
-    best = tl.full(channel.shape, float("-inf"), tl.float32)
-    which = tl.zeros(channel.shape, tl.int32)
+    best = tl.full(there.shape, float("-inf"), tl.float32)
+    which = tl.zeros(there.shape, tl.int32)
     for place in tl.static_range(KERNEL * KERNEL):
         down, right = row * STRIDE + place // KERNEL, column * STRIDE + place % KERNEL
         inside = there & (down < side_y) & (right < side_x)
         at = ((picture * side_y + down) * side_x + right).to(tl.int64) * MAPS + channel
-        s = k + alpha * _squares(x, at, channel, inside, MAPS, TOWER, SIZE, RELU)
+        s = k + alpha * _squares(x, at, channel, inside, TOWER, SIZE, RELU)
         scale, _ = _scales(s, beta, ROOTS)
         # Rounded before it is compared, as where the pool is a step of its own.
         value = (_value(x, at, inside, RELU) * scale).to(y.dtype.element_ty).to(tl.float32)
@@ -122,7 +123,7 @@ def _gathered(
 ):  # fmt: skip
     """Add up what comes back from the windows that cover each value and had it as their largest."""
     column, row, picture = pixel % side_x, pixel // side_x % side_y, pixel // (side_x * side_y)
-    back = tl.zeros(channel.shape, tl.float32)
+    back = tl.zeros(there.shape, tl.float32)
     windows: tl.constexpr = (KERNEL + STRIDE - 1) // STRIDE
     for number in tl.static_range(windows * windows):
         down, right = row // STRIDE - number // windows, column // STRIDE - number % windows
@@ -143,22 +144,22 @@ def _backward(
     KERNEL: tl.constexpr, STRIDE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Go back through pool (where KERNEL is not 0), normalisation and ReLU."""
-    pixel, channel, there = _pixels_of_program(pixels, MAPS, BLOCK)
+    pixel, channel, there = _tile(pixels, MAPS, BLOCK)
     at = pixel.to(tl.int64) * MAPS + channel
     if KERNEL:
         back = _gathered(g, winner, pixel, channel, there, side_y, side_x, pooled_y, pooled_x, MAPS, KERNEL, STRIDE)
     else:
         back = tl.load(g + at, mask=there, other=0.0).to(tl.float32)
     a = _value(x, at, there, RELU)
-    scale, steep = _scales(k + alpha * _squares(x, at, channel, there, MAPS, TOWER, SIZE, RELU), beta, ROOTS)
+    scale, steep = _scales(k + alpha * _squares(x, at, channel, there, TOWER, SIZE, RELU), beta, ROOTS)
     # The neighbours of a value belong to other threads of this program: they hand each other g x s^(-β-1) through the
     # place where dx will be, which no other program touches.
     tl.store(dx + at, (back * a * steep).to(dx.dtype.element_ty), mask=there)
     tl.debug_barrier()
-    pull = tl.zeros(channel.shape, tl.float32)
+    pull = tl.zeros(there.shape, tl.float32)
+    in_tower = channel % TOWER
     for step in tl.static_range(-(SIZE // 2), SIZE // 2 + 1):
-        other = channel + step
-        near = there & (other >= 0) & (other < MAPS) & (other // TOWER == channel // TOWER)
+        near = there & (in_tower + step >= 0) & (in_tower + step < TOWER)
         pull += tl.load(dx + at + step, mask=near, other=0.0).to(tl.float32)
     tl.debug_barrier()
     result = back * scale - 2 * alpha * beta * a * pull
@@ -186,7 +187,7 @@ class _Work:
     """
 
     numbers: tuple[float, float, float]
-    sides: tuple[int, int, int, int]
+    sides: tuple[int, ...]
     constants: dict[str, Any]
     window: dict[str, Any]
 
@@ -202,7 +203,8 @@ class _Work:
 
     def programs(self, pixels: int) -> int:
         """Count the programs that these pixels need."""
-        return -(-pixels // (self.constants["BLOCK"] // self.constants["MAPS"]))
+        high = self.constants["BLOCK"] // (1 << (self.constants["MAPS"] - 1).bit_length())
+        return -(-pixels // high)
 
 
 class _Normalise(torch.autograd.Function):
