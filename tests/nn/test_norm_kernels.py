@@ -13,7 +13,7 @@ from alexnet.kernels import usable
 from alexnet.layers import Pool
 from alexnet.layers import ResponseNorm as Description
 from alexnet.nn import norm_kernels
-from alexnet.nn.norm_kernels import available, normalise
+from alexnet.nn.norm_kernels import available, normalise, pooled
 from alexnet.nn.response_norm import ResponseNorm
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -94,6 +94,24 @@ def test_maps_of_the_paper_and_numbers_that_leave_blocks_partly_empty(shape):
 def test_more_pixels_than_one_program_takes():
     agree(maps(3, 96, 13, 13), Description("norm1"), True)
     agree(maps(3, 96, 13, 13), Description("norm1"), True, POOL)
+
+
+@needs_kernels
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("pool", [POOL, Pool("pool5", round_up=True)], ids=str)
+def test_a_pool_alone_is_exactly_pytorchs(pool, relu, dtype):
+    x = maps(2, 12, 8, 9, dtype=dtype)
+
+    def steps(x):
+        return F.max_pool2d(F.relu(x) if relu else x, 3, 2, ceil_mode=pool.round_up)
+
+    # Whole numbers, whose sums are exact: PyTorch adds them up in another order.
+    g = torch.randint(-9, 9, steps(x).shape, device=DEVICE)
+    y, dx, _ = both_ways(lambda x: pooled(x, pool, relu), x, g)
+    expected, expected_dx, _ = both_ways(steps, x, g)
+    assert torch.equal(y, expected)
+    assert torch.equal(dx, expected_dx)
 
 
 @needs_kernels

@@ -22,6 +22,8 @@ from alexnet.layers import Pool, ResponseNorm
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 # Windows are added up one shifted read after another; the paper's is 5 wide, the widest in use 9.
 WIDEST = 15
+# A normalisation that leaves every value as it is: 1^-β is 1, exactly.
+NOTHING = ResponseNorm("none", size=1, alpha=0.0, k=1.0)
 
 
 @kernel
@@ -234,6 +236,11 @@ class _Normalise(torch.autograd.Function):
         arguments = (x, g, winner, dx, pixels, *work.numbers, *work.sides)
         launch(_backward, work.programs(pixels), x, *arguments, **work.constants, **work.window)
         return dx, None
+
+
+def pooled(x: Float[Tensor, "n maps h w"], pool: Pool, relu: bool = False) -> Float[Tensor, "n maps oh ow"]:
+    """Pool (§3.4), after a ReLU if wanted; unlike PyTorch's, its way back is repeatable and keeps a byte a place."""
+    return normalise(x, NOTHING, relu, pool)
 
 
 def normalise(
