@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from alexnet.layers import ResponseNorm as Description
+from alexnet.nn.norm_kernels import available, normalise
 
 
 def band(maps: int, layer: Description, like: Tensor) -> Float[Tensor, "maps maps"]:
@@ -98,7 +99,7 @@ class ResponseNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n maps h w"]:
         """Normalise; the result has the dtype of `x` and lies channels last, which the sums over maps need."""
-        return _Normalise.apply(x, self.layer)
+        return normalise(x, self.layer) if available(x, self.layer) else _Normalise.apply(x, self.layer)
 
     def extra_repr(self) -> str:
         """Show the choices in `print(network)`."""
