@@ -44,11 +44,11 @@ template <typename T> inline float rounded(float value) {
 
 // What follows a convolution, in this order; each may be left out. The same struct stands in alexnet/nn/norm_compiled.py.
 struct Stage {
-    int32_t threads, pictures, side, maps;
+    int32_t threads, pictures, height, width, maps;
     int32_t relu;
     int32_t window, towers;             // of the normalisation; window 0: there is none
     float alpha, beta, k;               // s = k + alpha * sum of squares; y = x * s^-beta
-    int32_t kernel, stride, positions;  // of the pool; kernel 0: there is none
+    int32_t kernel, stride, down, across;  // of the pool, and its positions; kernel 0: there is none
 };
 
 namespace {
@@ -179,7 +179,7 @@ inline void pool_place(const Stage &stage, const T *const *rows, int height, int
 inline int at_most(int value, int limit) { return value < limit ? value : limit; }
 
 template <typename T> void forward(const Stage &stage, const T *x, T *y, uint8_t *where) {
-    const size_t row = size_t(stage.side) * stage.maps, out_row = size_t(stage.positions) * stage.maps;
+    const size_t row = size_t(stage.width) * stage.maps, out_row = size_t(stage.across) * stage.maps;
 #pragma omp parallel num_threads(stage.threads)
     {
         Scratch room(stage);
@@ -188,25 +188,25 @@ template <typename T> void forward(const Stage &stage, const T *x, T *y, uint8_t
         std::vector<const T *> rows(stage.kernel + 1);
 #pragma omp for schedule(static)
         for (int picture = 0; picture < stage.pictures; picture++) {
-            const T *from = x + picture * stage.side * row;
+            const T *from = x + picture * stage.height * row;
             if (!stage.kernel) {
-                T *to = y + picture * stage.side * row;
-                for (int place = 0; place < stage.side * stage.side; place++)
+                T *to = y + picture * stage.height * row;
+                for (int place = 0; place < stage.height * stage.width; place++)
                     activate(stage, from + size_t(place) * stage.maps, to + size_t(place) * stage.maps, room);
                 continue;
             }
             int done = 0;
-            for (int out = 0; out < stage.positions; out++) {
-                const int top = out * stage.stride, height = at_most(stage.kernel, stage.side - top);
+            for (int out = 0; out < stage.down; out++) {
+                const int top = out * stage.stride, height = at_most(stage.kernel, stage.height - top);
                 if (done < top) done = top;
                 for (; done < top + height; done++)
-                    for (int column = 0; column < stage.side; column++)
+                    for (int column = 0; column < stage.width; column++)
                         activate(stage, from + done * row + size_t(column) * stage.maps,
                                  kept.data() + (done % stage.kernel) * row + size_t(column) * stage.maps, room);
                 for (int i = 0; i < height; i++) rows[i] = kept.data() + ((top + i) % stage.kernel) * row;
-                for (int across = 0; across < stage.positions; across++) {
-                    const size_t to = (size_t(picture) * stage.positions + out) * out_row + size_t(across) * stage.maps;
-                    const int left = across * stage.stride, width = at_most(stage.kernel, stage.side - left);
+                for (int across = 0; across < stage.across; across++) {
+                    const size_t to = (size_t(picture) * stage.down + out) * out_row + size_t(across) * stage.maps;
+                    const int left = across * stage.stride, width = at_most(stage.kernel, stage.width - left);
                     pool_place(stage, rows.data(), height, left, width, y + to, where + to);
                 }
             }
@@ -227,7 +227,7 @@ inline void unpool_place(const Stage &stage, float *const *rows, int height, int
 }
 
 template <typename T> void backward(const Stage &stage, const T *x, const T *g, const uint8_t *where, T *dx) {
-    const size_t row = size_t(stage.side) * stage.maps, out_row = size_t(stage.positions) * stage.maps;
+    const size_t row = size_t(stage.width) * stage.maps, out_row = size_t(stage.across) * stage.maps;
 #pragma omp parallel num_threads(stage.threads)
     {
         Scratch room(stage);
@@ -235,9 +235,9 @@ template <typename T> void backward(const Stage &stage, const T *x, const T *g, 
         std::vector<float *> rows(stage.kernel + 1);
 #pragma omp for schedule(static)
         for (int picture = 0; picture < stage.pictures; picture++) {
-            const size_t start = picture * stage.side * row;
+            const size_t start = picture * stage.height * row;
             if (!stage.kernel) {
-                for (size_t at = start; at < start + stage.side * row; at += stage.maps) {
+                for (size_t at = start; at < start + stage.height * row; at += stage.maps) {
                     for (int i = 0; i < stage.maps; i++) room.g[i] = widen(g[at + i]);
                     pull_back(stage, x + at, dx + at, room);
                 }
@@ -245,24 +245,24 @@ template <typename T> void backward(const Stage &stage, const T *x, const T *g, 
             }
             std::memset(kept.data(), 0, kept.size() * 4);
             int finished = 0;
-            for (int out = 0; out <= stage.positions; out++) {
+            for (int out = 0; out <= stage.down; out++) {
                 // No window from here on reaches the rows above its top.
-                const int until = out < stage.positions ? at_most(out * stage.stride, stage.side) : stage.side;
+                const int until = out < stage.down ? at_most(out * stage.stride, stage.height) : stage.height;
                 for (; finished < until; finished++) {
                     float *gradients = kept.data() + (finished % stage.kernel) * row;
-                    for (int column = 0; column < stage.side; column++) {
+                    for (int column = 0; column < stage.width; column++) {
                         const size_t at = start + finished * row + size_t(column) * stage.maps;
                         std::memcpy(room.g.data(), gradients + size_t(column) * stage.maps, stage.maps * 4);
                         pull_back(stage, x + at, dx + at, room);
                     }
                     std::memset(gradients, 0, row * 4);
                 }
-                if (out == stage.positions) break;
-                const int top = out * stage.stride, height = at_most(stage.kernel, stage.side - top);
+                if (out == stage.down) break;
+                const int top = out * stage.stride, height = at_most(stage.kernel, stage.height - top);
                 for (int i = 0; i < height; i++) rows[i] = kept.data() + ((top + i) % stage.kernel) * row;
-                for (int across = 0; across < stage.positions; across++) {
-                    const size_t at = (size_t(picture) * stage.positions + out) * out_row + size_t(across) * stage.maps;
-                    const int left = across * stage.stride, width = at_most(stage.kernel, stage.side - left);
+                for (int across = 0; across < stage.across; across++) {
+                    const size_t at = (size_t(picture) * stage.down + out) * out_row + size_t(across) * stage.maps;
+                    const int left = across * stage.stride, width = at_most(stage.kernel, stage.width - left);
                     unpool_place(stage, rows.data(), height, left, width, g + at, where + at);
                 }
             }

@@ -90,8 +90,8 @@ def _load() -> Library:
     try:
         source = SOURCE.read_bytes()
         flags = (*FLAGS, *(FLAGS_X86 if platform.machine() == "x86_64" else ()), *LINKING)
-        version = subprocess.run([compiler, "--version"], capture_output=True, timeout=SECONDS, check=True).stdout
-        facts = b"\0".join([source, " ".join(flags).encode(), version, processor().encode()])
+        asked = subprocess.run([compiler, "--version"], capture_output=True, timeout=SECONDS, check=True)  # noqa: S603
+        facts = b"\0".join([source, " ".join(flags).encode(), asked.stdout, processor().encode()])
         name = f"compiled-{hashlib.sha256(facts).hexdigest()[:16]}.so"
         digest = hashlib.sha256(source).hexdigest()
         for folder in folders():
@@ -118,9 +118,8 @@ def _compiled(compiler: str, flags: tuple[str, ...], path: Path) -> Path | None:
         if path.is_file():
             return path
         begun = time.perf_counter()
-        subprocess.run(
-            [compiler, *flags, "-o", str(temporary), str(SOURCE)], capture_output=True, timeout=SECONDS, check=True
-        )
+        command = [compiler, *flags, "-o", str(temporary), str(SOURCE)]
+        subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)  # noqa: S603
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError:

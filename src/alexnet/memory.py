@@ -25,5 +25,5 @@ def keep_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    # all of them, even if one is refused
-    return all([mallopt(option, value) for option, value in _OPTIONS])
+    taken = [mallopt(option, value) for option, value in _OPTIONS]
+    return all(taken)

@@ -1,6 +1,6 @@
-"""The kernels of response normalisation against PyTorch's operations in float64 and the plain module, both ways.
+"""Response normalisation in one pass against PyTorch's operations in float64 and the plain module, both ways.
 
-They need Triton, and a GPU or TRITON_INTERPRET=1, with which they run on the CPU.
+Triton's kernels need a GPU or TRITON_INTERPRET=1, with which they run on the CPU; the compiled form needs a compiler.
 """
 
 from dataclasses import replace
@@ -9,17 +9,28 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from alexnet import compiled
 from alexnet.kernels import usable
 from alexnet.layers import Pool
 from alexnet.layers import ResponseNorm as Description
-from alexnet.nn import norm_kernels
-from alexnet.nn.norm_kernels import available, normalise, pooled
+from alexnet.nn import norm_compiled, norm_kernels
+from alexnet.nn.norm_kernels import NOTHING
 from alexnet.nn.response_norm import ResponseNorm
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-needs_kernels = pytest.mark.skipif(
-    not usable(torch.empty(0, device=DEVICE)), reason="kernels need Triton, and a GPU or TRITON_INTERPRET=1"
-)
+
+
+@pytest.fixture(params=["compiled", "Triton"])
+def kernels(request):
+    """The module that does it."""
+    if request.param == "Triton":
+        if not usable(torch.empty(0, device=DEVICE)):
+            pytest.skip("kernels need Triton, and a GPU or TRITON_INTERPRET=1")
+        return norm_kernels
+    if DEVICE.type != "cpu" or compiled.library().functions is None:
+        pytest.skip(f"on {DEVICE}: {compiled.library().told}")
+    return norm_compiled
+
 
 # α is large here, so that every square in the sum shows.
 PLAIN = Description("norm1", alpha=0.3, k=2.0)
@@ -33,7 +44,8 @@ def maps(*shape, dtype=torch.float32):
 
 def slow(x, layer, relu=False, pool=None):
     """The same by PyTorch's operations, step by step."""
-    x = ResponseNorm(layer)(F.relu(x) if relu else x)
+    with compiled.without():
+        x = ResponseNorm(layer)(F.relu(x) if relu else x)
     return x if pool is None else F.max_pool2d(x, pool.kernel, pool.stride, ceil_mode=pool.round_up)
 
 
@@ -46,61 +58,54 @@ def both_ways(function, x, g=None):
     return y.detach(), x.grad, g
 
 
-def agree(x, layer, relu=False, pool=None, accuracy=2e-6):
+def agree(kernels, x, layer, relu=False, pool=None, accuracy=2e-6):
     """Compare the kernels with float64, both ways."""
-    y, dx, g = both_ways(lambda x: normalise(x, layer, relu, pool), x)
+    y, dx, g = both_ways(lambda x: kernels.normalise(x, layer, relu, pool), x)
     expected, expected_dx, _ = both_ways(lambda x: slow(x, layer, relu, pool), x.double(), g.to(y.dtype).double())
     assert y.dtype == dx.dtype == x.dtype
     torch.testing.assert_close(y.double(), expected, rtol=accuracy, atol=accuracy)
     torch.testing.assert_close(dx.double(), expected_dx, rtol=accuracy, atol=accuracy)
 
 
-@needs_kernels
 @pytest.mark.parametrize("size", [1, 3, 5, 9])
 @pytest.mark.parametrize("towers", [1, 2])
 @pytest.mark.parametrize("divide_alpha", [False, True])
-def test_all_readings_of_alpha_towers_and_windows(size, towers, divide_alpha):
+def test_all_readings_of_alpha_towers_and_windows(kernels, size, towers, divide_alpha):
     for k in (2.0, 1.0, 0.5):
-        agree(maps(2, 6, 4, 3), Description("norm1", "maps", size, 0.3, 0.75, k, divide_alpha, towers))
+        agree(kernels, maps(2, 6, 4, 3), Description("norm1", "maps", size, 0.3, 0.75, k, divide_alpha, towers))
 
 
-@needs_kernels
 @pytest.mark.parametrize("beta", [0.75, 0.5, 1.0, 2.0])
-def test_any_power(beta):
-    agree(maps(2, 7, 3, 5), replace(PLAIN, beta=beta), relu=True)
+def test_any_power(kernels, beta):
+    agree(kernels, maps(2, 7, 3, 5), replace(PLAIN, beta=beta), relu=True)
 
 
-@needs_kernels
 @pytest.mark.parametrize("pool", [None, POOL, Pool("pool1", kernel=2), Pool("pool1", round_up=True)], ids=str)
 @pytest.mark.parametrize("relu", [False, True])
-def test_relu_before_and_pool_after(relu, pool):
-    agree(maps(3, 10, 8, 7), PLAIN, relu, pool)
+def test_relu_before_and_pool_after(kernels, relu, pool):
+    agree(kernels, maps(3, 10, 8, 7), PLAIN, relu, pool)
 
 
-@needs_kernels
 @pytest.mark.parametrize("pool", [Pool("pool1", kernel=4, stride=1), Pool("pool1", kernel=2, stride=3)], ids=str)
-def test_pools_of_other_strides(pool):
-    agree(maps(2, 3, 9, 8), PLAIN, True, pool)
+def test_pools_of_other_strides(kernels, pool):
+    agree(kernels, maps(2, 3, 9, 8), PLAIN, True, pool)
 
 
-@needs_kernels
 @pytest.mark.parametrize("shape", [(2, 96, 7, 7), (1, 256, 5, 5), (1, 3000, 3, 3), (5, 1, 3, 3)], ids=str)
-def test_maps_of_the_paper_and_numbers_that_leave_blocks_partly_empty(shape):
-    agree(maps(*shape) * 3, PLAIN, True, POOL)
-    agree(maps(*shape) * 3, replace(PLAIN, towers=2 if shape[1] > 1 else 1))
+def test_maps_of_the_paper_and_numbers_that_leave_blocks_partly_empty(kernels, shape):
+    agree(kernels, maps(*shape) * 3, PLAIN, True, POOL)
+    agree(kernels, maps(*shape) * 3, replace(PLAIN, towers=2 if shape[1] > 1 else 1))
 
 
-@needs_kernels
-def test_more_pixels_than_one_program_takes():
-    agree(maps(3, 96, 13, 13), Description("norm1"), True)
-    agree(maps(3, 96, 13, 13), Description("norm1"), True, POOL)
+def test_more_pixels_than_one_program_takes(kernels):
+    agree(kernels, maps(3, 96, 13, 13), Description("norm1"), True)
+    agree(kernels, maps(3, 96, 13, 13), Description("norm1"), True, POOL)
 
 
-@needs_kernels
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("pool", [POOL, Pool("pool5", round_up=True)], ids=str)
-def test_a_pool_alone_is_exactly_pytorchs(pool, relu, dtype):
+def test_a_pool_alone_is_exactly_pytorchs(kernels, pool, relu, dtype):
     x = maps(2, 12, 8, 9, dtype=dtype)
 
     def steps(x):
@@ -108,29 +113,29 @@ def test_a_pool_alone_is_exactly_pytorchs(pool, relu, dtype):
 
     # Whole numbers, whose sums are exact: PyTorch adds them up in another order.
     g = torch.randint(-9, 9, steps(x).shape, device=DEVICE)
-    y, dx, _ = both_ways(lambda x: pooled(x, pool, relu), x, g)
+    y, dx, _ = both_ways(lambda x: kernels.normalise(x, NOTHING, relu, pool), x, g)
     expected, expected_dx, _ = both_ways(steps, x, g)
     assert torch.equal(y, expected)
     assert torch.equal(dx, expected_dx)
 
 
-@needs_kernels
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 7, 1, 1), (0, 6, 4, 4)], ids=str)
-def test_the_smallest_shapes(shape):
-    agree(maps(*shape), PLAIN)
+def test_the_smallest_shapes(kernels, shape):
+    agree(kernels, maps(*shape), PLAIN)
 
 
-@needs_kernels
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("pool", [None, POOL], ids=str)
-def test_low_precision_is_near_float64_of_the_same_values(dtype, pool):
+def test_low_precision_is_near_float64_of_the_same_values(kernels, dtype, pool):
+    if not kernels.available(maps(1, 1, 1, 1, dtype=dtype), PLAIN):
+        pytest.skip(f"not done in {dtype}")
     x = maps(2, 16, 9, 9, dtype=dtype) * 2
-    y, dx, g = both_ways(lambda x: normalise(x, PLAIN, True, pool), x)
+    y, dx, g = both_ways(lambda x: kernels.normalise(x, PLAIN, True, pool), x)
     # In float64 other values would be the largest among near ones: the steps are compared at the same precision.
     expected, expected_dx, _ = both_ways(lambda x: slow(x, PLAIN, True, pool), x, g)
     assert (y.double() - expected.double()).norm() <= 1e-2 * expected.double().norm()
     # Triton's interpreter cuts bfloat16 off where a GPU rounds, which makes other values the largest.
-    if not (pool and dtype == torch.bfloat16 and DEVICE.type == "cpu"):
+    if not (pool and dtype == torch.bfloat16 and kernels is norm_kernels and DEVICE.type == "cpu"):
         assert (dx.double() - expected_dx.double()).norm() <= 1e-2 * expected_dx.double().norm()
     if pool is None:
         exact, exact_dx, _ = both_ways(lambda x: slow(x, PLAIN, True), x.double(), g.to(dtype).double())
@@ -138,55 +143,53 @@ def test_low_precision_is_near_float64_of_the_same_values(dtype, pool):
         assert (dx.double() - exact_dx).norm() <= 6e-3 * exact_dx.norm()
 
 
-@needs_kernels
-def test_the_first_of_equal_values_wins_and_nan_is_not_hidden():
+def test_the_first_of_equal_values_wins_and_nan_is_not_hidden(kernels):
     x = torch.ones(1, 2, 5, 5, device=DEVICE)
     x[0, 1, 2, 2] = float("nan")
-    y, dx, g = both_ways(lambda x: normalise(x, PLAIN, True, POOL), x)
+    y, dx, g = both_ways(lambda x: kernels.normalise(x, PLAIN, True, POOL), x)
     expected, expected_dx, _ = both_ways(lambda x: slow(x, PLAIN, True, POOL), x, g)
     torch.testing.assert_close(y, expected, equal_nan=True)
     torch.testing.assert_close(dx[:, 0], expected_dx[:, 0], equal_nan=True)
     assert y[0, 1].isnan().all()
 
 
-@needs_kernels
-def test_the_layout_of_input_and_gradient_changes_nothing():
+def test_the_layout_of_input_and_gradient_changes_nothing(kernels):
     x = torch.randn(2, 6, 5, 4, device=DEVICE)
     g = torch.randn(2, 6, 5, 4, device=DEVICE)
     results = []
     for layout in (torch.contiguous_format, torch.channels_last):
         one = x.clone(memory_format=layout).requires_grad_()
-        y = normalise(one, PLAIN)
+        y = kernels.normalise(one, PLAIN)
         y.backward(g.clone(memory_format=layout))
         assert y.is_contiguous(memory_format=torch.channels_last)
         results.append((y, one.grad))
     assert torch.equal(results[0][0], results[1][0])
     assert torch.equal(results[0][1], results[1][1])
-    torch.testing.assert_close(normalise(x[:, :, 1:, ::2], PLAIN), normalise(x[:, :, 1:, ::2].clone(), PLAIN))
+    torch.testing.assert_close(
+        kernels.normalise(x[:, :, 1:, ::2], PLAIN), kernels.normalise(x[:, :, 1:, ::2].clone(), PLAIN)
+    )
 
 
-@needs_kernels
-def test_only_the_input_is_kept_and_left_as_it_was():
+def test_only_the_input_is_kept_and_left_as_it_was(kernels):
     x = maps(2, 6, 5, 5).requires_grad_()
     before = x.detach().clone()
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        y = normalise(x, PLAIN, True, POOL)
+        y = kernels.normalise(x, PLAIN, True, POOL)
     assert sorted(t.dtype.itemsize * t.numel() for t in kept) == [y.numel(), 4 * x.numel()]
     y.sum().backward()
     assert torch.equal(x, before)
 
 
-@needs_kernels
-def test_what_the_kernels_do_is_told():
+def test_what_the_kernels_do_is_told(kernels):
     x = maps(1, 4, 3, 3)
-    assert available(x, PLAIN)
-    assert available(x, PLAIN, POOL)
-    assert available(x.bfloat16(), PLAIN)
-    assert not available(x.double(), PLAIN)
-    assert not available(x, replace(PLAIN, over="map"))
-    assert not available(x, replace(PLAIN, size=21))
-    assert not available(x, PLAIN, Pool("pool1", "average"))
+    assert kernels.available(x, PLAIN)
+    assert kernels.available(x, PLAIN, POOL)
+    assert kernels.available(x.bfloat16(), PLAIN)
+    assert not kernels.available(x.double(), PLAIN)
+    assert not kernels.available(x, replace(PLAIN, over="map"))
+    assert not norm_kernels.available(x, replace(PLAIN, size=21))
+    assert not kernels.available(x, PLAIN, Pool("pool1", "average"))
 
 
 def test_without_kernels_nothing_is_available(monkeypatch):

@@ -1,21 +1,20 @@
-"""The way through layers is each in its turn; what a kernel does at once gives the same.
+"""The way through layers is each in its turn; what is done in one pass gives the same.
 
-The kernel needs Triton, and a GPU or TRITON_INTERPRET=1, with which it runs on the CPU.
+On the CPU that needs a compiler, or Triton with TRITON_INTERPRET=1; on a GPU Triton.
 """
 
 import pytest
 import torch
 from torch import nn
 
-from alexnet.kernels import usable
 from alexnet.layers import ResponseNorm as Description
 from alexnet.nn import passage
+from alexnet.nn.norm_kernels import NOTHING
 from alexnet.nn.passage import through
-from alexnet.nn.response_norm import ResponseNorm
+from alexnet.nn.response_norm import ResponseNorm, one_pass
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-KERNELS = usable(torch.empty(0, device=DEVICE))
-needs_kernels = pytest.mark.skipif(not KERNELS, reason="kernels need Triton, and a GPU or TRITON_INTERPRET=1")
+KERNELS = one_pass(torch.empty(1, 1, 1, 1, device=DEVICE), NOTHING) is not None
 
 
 def norm(**choices):
@@ -23,17 +22,17 @@ def norm(**choices):
 
 
 RELU, POOL, ROUNDED, AVERAGE = nn.ReLU(), nn.MaxPool2d(3, 2), nn.MaxPool2d(3, 2, ceil_mode=True), nn.AvgPool2d(3, 2)
-# Layers, and how many of them are left when each run of a kernel counts as one.
+# Layers, and how often several of them, or a pool, are done in one pass.
 WAYS = {
     "relu norm pool": ([RELU, norm(), POOL], 1),
-    "relu norm": ([RELU, norm(), nn.Identity()], 2),
+    "relu norm": ([RELU, norm(), nn.Identity()], 1),
     "relu pool": ([RELU, ROUNDED], 1),
     "norm pool": ([norm(towers=2), POOL], 1),
-    "norm relu pool": ([norm(), RELU, POOL], 2),
-    "alone": ([norm(), nn.Tanh(), POOL, RELU], 4),
-    "average": ([RELU, norm(), AVERAGE], 2),
-    "within maps": ([RELU, norm(over="map", size=3), POOL], 3),
-    "padded": ([RELU, nn.MaxPool2d(3, 2, padding=1)], 2),
+    "norm relu pool": ([norm(), RELU, POOL], 1),
+    "alone": ([norm(), nn.Tanh(), POOL, RELU], 1),
+    "average": ([RELU, norm(), AVERAGE], 1),
+    "within maps": ([RELU, norm(over="map", size=3), POOL], 1),
+    "padded": ([RELU, nn.MaxPool2d(3, 2, padding=1)], 0),
     "twice": ([RELU, norm(), POOL, RELU, norm(), POOL], 2),
 }
 
@@ -46,16 +45,20 @@ def in_turn(modules, x):
 
 @pytest.fixture
 def launches(monkeypatch):
-    """The layers that ran by themselves, and the runs of a kernel."""
+    """What was done in one pass."""
     seen = []
-    normalise = passage.normalise
-    monkeypatch.setattr(passage, "normalise", lambda *args: seen.append("kernel") or normalise(*args))
+
+    def watched(*args):
+        kernel = one_pass(*args)
+        return kernel and (lambda *args: seen.append("one pass") or kernel(*args))
+
+    monkeypatch.setattr(passage, "one_pass", watched)
     return seen
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_layers_give_what_they_give_in_turn(way, launches):
-    modules, steps = WAYS[way]
+    modules, passes = WAYS[way]
     x = torch.randn(2, 6, 15, 15, device=DEVICE).contiguous(memory_format=torch.channels_last)
     results = []
     for go in (through, in_turn):
@@ -65,17 +68,7 @@ def test_layers_give_what_they_give_in_turn(way, launches):
         results.append((y.detach(), one.grad))
     torch.testing.assert_close(results[0][0], results[1][0], rtol=2e-6, atol=2e-6)
     torch.testing.assert_close(results[0][1], results[1][1], rtol=2e-6, atol=2e-6)
-    if KERNELS:
-        assert bool(launches) == (steps < len(modules))
-    else:
-        assert launches == []
-
-
-@needs_kernels
-def test_what_can_be_done_at_once_is(launches):
-    x = torch.randn(1, 6, 15, 15, device=DEVICE)
-    through(WAYS["twice"][0], x)
-    assert launches == ["kernel", "kernel"]
+    assert len(launches) == (passes if KERNELS else 0)
 
 
 def test_hooks_are_called():

@@ -45,11 +45,8 @@ class Places:
 
 def applies(pictures: Tensor, places: Places) -> bool:
     """Say whether the compiled form can do it."""
-    return (
-        pictures.device.type == "cpu"
-        and max(places.row_reach.max(initial=1), places.column_reach.max(initial=1)) <= LARGEST_REACH
-        and compiled.library().functions is not None
-    )
+    reach = float(max(places.row_reach.max(initial=1), places.column_reach.max(initial=1)))
+    return pictures.device.type == "cpu" and reach <= LARGEST_REACH and compiled.library().functions is not None
 
 
 def show(

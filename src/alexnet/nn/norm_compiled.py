@@ -25,49 +25,58 @@ class _Stage(ctypes.Structure):
     """As `Stage` of compiled.cpp."""
 
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("threads", "pictures", "side", "maps", "relu", "window", "towers")),
+        *((name, ctypes.c_int32) for name in ("threads", "pictures", "height", "width", "maps")),
+        *((name, ctypes.c_int32) for name in ("relu", "window", "towers")),
         *((name, ctypes.c_float) for name in ("alpha", "beta", "k")),
-        *((name, ctypes.c_int32) for name in ("kernel", "stride", "positions")),
+        *((name, ctypes.c_int32) for name in ("kernel", "stride", "down", "across")),
     )
 
 
-def available(x: Tensor, layer: ResponseNorm | None, pool: Pool | None = None) -> bool:
+def available(x: Tensor, layer: ResponseNorm, pool: Pool | None = None) -> bool:
     """Tell whether the compiled form does this; where it does not, PyTorch's operations give the same numbers."""
-    fits = layer is None or layer.over == "maps"
     pools = pool is None or (pool.kind == "max" and pool.kernel <= LARGEST_KERNEL)
-    there = x.device.type == "cpu" and x.dtype in DTYPES and x.dim() == 4 and x.shape[2] == x.shape[3]
-    return fits and pools and there and not torch.compiler.is_compiling() and compiled.library().functions is not None
+    there = x.device.type == "cpu" and x.dtype in DTYPES and x.dim() == 4
+    return (
+        layer.over == "maps"
+        and pools
+        and there
+        and not torch.compiler.is_compiling()
+        and compiled.library().functions is not None
+    )
 
 
 def normalise(
-    x: Float[Tensor, "n maps h w"], layer: ResponseNorm | None, relu: bool = False, pool: Pool | None = None
+    x: Float[Tensor, "n maps h w"], layer: ResponseNorm, relu: bool = False, pool: Pool | None = None
 ) -> Float[Tensor, "n maps oh ow"]:
     """Normalise over maps (§3.3), after a ReLU and before a max pool (§3.4) if wanted; see `available` for what can be.
 
     Args:
-        x: The maps, square; worked on as channels last, of which a copy is made where they lie otherwise.
-        layer: The choices of the normalisation; None for none.
+        x: The maps; worked on as channels last, of which a copy is made where they lie otherwise.
+        layer: The choices of the normalisation.
         relu: Whether negative values become 0 before it.
         pool: What follows it.
 
     Returns:
         Maps of the dtype of `x`, channels last. In bfloat16 each is rounded as often as in separate steps.
     """
-    pictures, maps, side, _ = x.shape
+    pictures, maps, height, width = x.shape
+    nothing = layer.effective_alpha == 0 and layer.k == 1
     stage = _Stage(
         threads=torch.get_num_threads(),
         pictures=pictures,
-        side=side,
+        height=height,
+        width=width,
         maps=maps,
         relu=relu,
-        window=layer.size if layer else 0,
-        towers=layer.towers if layer else 1,
-        alpha=layer.effective_alpha if layer else 0,
-        beta=layer.beta if layer else 0,
-        k=layer.k if layer else 0,
+        window=0 if nothing else layer.size,
+        towers=layer.towers,
+        alpha=layer.effective_alpha,
+        beta=layer.beta,
+        k=layer.k,
         kernel=pool.kernel if pool else 0,
         stride=pool.stride if pool else 1,
-        positions=pool.output((maps, side, side))[1] if pool else side,
+        down=pool.output((maps, height, height))[1] if pool else height,
+        across=pool.output((maps, width, width))[1] if pool else width,
     )
     return _Normalise.apply(x, stage)
 
@@ -81,7 +90,7 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, stage: _Stage) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        shape = (*x.shape[:2], stage.positions, stage.positions)
+        shape = (*x.shape[:2], stage.down, stage.across)
         y = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
         where = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last) if stage.kernel else None
         _run("forward", x.dtype, stage, x, y, where)

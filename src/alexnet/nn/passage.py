@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from alexnet.layers import Pool
-from alexnet.nn.norm_kernels import NOTHING, available, normalise
-from alexnet.nn.response_norm import ResponseNorm
+from alexnet.nn.norm_kernels import NOTHING
+from alexnet.nn.response_norm import ResponseNorm, one_pass
 
 # What a kernel does at once, in this order; any of them may be missing.
 ORDER = (nn.ReLU, ResponseNorm, nn.MaxPool2d)
@@ -15,15 +15,16 @@ ORDER = (nn.ReLU, ResponseNorm, nn.MaxPool2d)
 def through(modules: Sequence[nn.Module], x: Tensor) -> Tensor:
     """Put maps through layers; a layer with hooks of PyTorch's is passed by itself, so that they are called.
 
-    Where no kernel is at hand, on the CPU for one, this is each layer in its turn.
+    Where no kernel is at hand, this is each layer in its turn.
     """
     place = 0
     while place < len(modules):
         run = at_once(modules[place : place + len(ORDER)])
         norm = next((module.layer for module in run if isinstance(module, ResponseNorm)), NOTHING)
         pool = next((described(module) for module in run if isinstance(module, nn.MaxPool2d)), None)
-        if len(run) > 1 and available(x, norm, pool):
-            x = normalise(x, norm, isinstance(run[0], nn.ReLU), pool)
+        kernel = one_pass(x, norm, pool) if len(run) > 1 or pool is not None else None
+        if kernel is not None:
+            x = kernel(x, norm, isinstance(run[0], nn.ReLU), pool)
             place += len(run)
         else:
             x = modules[place](x)
