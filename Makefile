@@ -34,7 +34,7 @@ test-all: .venv/ready-dev .venv/ready-torchvision test-kernels
 # The kernels for GPUs, run on the CPU by Triton's interpreter, and compiled for a GPU that need not be here.
 test-kernels: .venv/ready-dev .venv/ready-triton
 	TRITON_INTERPRET=1 PYTHONPATH=src .venv/triton/bin/python -m pytest -q $(KERNEL_TESTS)
-	PYTHONPATH=src .venv/triton/bin/python -m pytest -q tests/test_kernels.py
+	PYTHONPATH=src .venv/triton/bin/python -m pytest -q -m slow tests/test_kernels.py
 
 check: .venv/ready-dev
 	.venv/bin/ruff check

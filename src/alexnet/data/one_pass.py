@@ -13,7 +13,7 @@ from torch import Tensor
 
 from alexnet.data.augment import Boxes, View, random_boxes
 from alexnet.data.chance import Chance
-from alexnet.data.colour import colour_noise, colour_shift
+from alexnet.data.colour import recolouring
 from alexnet.kernels import BLOCK, kernel, launch, tl, usable
 from alexnet.recipe import Recipe
 
@@ -77,10 +77,11 @@ def _choices(view: View, boxes: Boxes, chance: Chance, recipe: Recipe) -> Float3
     """Lay out what was drawn for each picture."""
     table = np.zeros((len(chance.indices), CHOICES), np.float32)
     table[:, 0], table[:, 1], table[:, 2], table[:, 6] = boxes.top, boxes.left, boxes.mirror, 1
-    if noise := colour_noise(recipe, chance.epoch):
-        table[:, 3:6] = colour_shift(chance, recipe, view.statistics).numpy()
-        if recipe.colour_form == "authors":
-            table[:, 6] += np.float32(noise) * chance.whether("colour or not", recipe.colour_probability)
+    shifts, divisors = recolouring(chance, recipe, view.statistics)
+    if shifts is not None:
+        table[:, 3:6] = shifts.numpy()
+    if divisors is not None:
+        table[:, 6] = divisors.numpy()
     return table
 
 
@@ -105,7 +106,7 @@ def show(
     """
     boxes = random_boxes(chance, recipe, view.view_side, view.side)
     if not usable(pictures) or not _pixels_stay(view, boxes, recipe):
-        return view.train(pictures, chance, recipe).to(dtype, memory_format=torch.channels_last)
+        return view.train(pictures, chance, recipe, dtype).contiguous(memory_format=torch.channels_last)
     out = torch.empty((len(pictures), view.side, view.side, 3), dtype=dtype, device=pictures.device)
     choices = torch.from_numpy(_choices(view, boxes, chance, recipe)).to(pictures.device, non_blocking=True)
     middle = view.mean if view.middle is None else view.middle.contiguous()
