@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 
+from alexnet.checkpoint import Checkpoint
 from alexnet.data.store import Store
 from alexnet.errors import DataError, Interrupted
 from alexnet.evaluation import evaluate
-from alexnet.learner import Learner, Tally
+from alexnet.learner import Learner, machine
 from alexnet.nn.network import Network, initialise
-from alexnet.run import Checkpoint, Run, Trained
+from alexnet.run import Run, Trained
 from alexnet.training import learn, train
 
 CPU = torch.device("cpu")
@@ -24,16 +25,6 @@ def make(tiny_store, tiny_network, tiny_recipe):
         return Learner(Store(tiny_store), tiny_network.with_he_start(), tiny_recipe.with_changes(**changes), CPU)
 
     return made
-
-
-def test_a_tally_is_the_mean_over_pictures_not_batches():
-    tally = Tally.zero(CPU)
-    assert tally.figures() == (0.0, 0.0)
-    scores = torch.tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]])
-    tally.add(torch.tensor(0.5), scores, torch.tensor([0, 1, 1]))
-    tally.add(torch.tensor(4.5), scores[:1], torch.tensor([1]))
-    assert tally.figures() == ((3 * 0.5 + 4.5) / 4, 2 / 4)
-    assert tally.images == 4
 
 
 @pytest.mark.parametrize(("batch_size", "updates"), [(48, 1), (47, 2), (16, 3), (20, 3), (1, 48)])
@@ -107,14 +98,57 @@ def test_weights_alone_cannot_be_resumed(make):
         make().restore(make().checkpoint(whole=False))
 
 
-def test_another_recipe_or_network_cannot_be_resumed(make, tiny_network):
-    checkpoint = make().checkpoint()
-    with pytest.raises(DataError, match=r"another recipe .epochs, lr.: put recipe.json back as it was"):
-        make(lr=0.5, epochs=3).restore(checkpoint)
+def test_another_network_cannot_be_resumed(make, tiny_network):
     learner = make()
     learner.network = Network(tiny_network.with_classes(3))
     with pytest.raises(DataError, match=r"2 of 12 differ, first fc8.bias"):
-        learner.restore(checkpoint)
+        learner.restore(make().checkpoint())
+
+
+@pytest.mark.parametrize("lost", ["schedule", "tally", "epoch"])
+def test_a_state_that_lacks_something_is_one_clear_error(make, lost):
+    checkpoint = make().checkpoint()
+    del checkpoint.facts[lost]
+    with pytest.raises(DataError, match=f"holds no state of this training .KeyError: '{lost}'.: use another one"):
+        make().restore(checkpoint)
+
+
+def test_another_optimizer_begins_with_no_velocity_of_the_first(make):
+    first, adam = make(), make(optimizer="adam", weight_average=0.9)
+    for learner in (first, adam):
+        for parameter in learner.network.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        learner.update()
+    adam.restore(first.checkpoint())
+    assert not adam.optimizer.state
+    same = make()
+    same.restore(first.checkpoint())
+    states = [learner.optimizer.state_dict()["state"] for learner in (first, same)]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][n]["momentum_buffer"], states[1][n]["momentum_buffer"]) for n in states[0])
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam", "weight_average": 0.9}])
+def test_the_room_it_takes_is_told_before(make, changes):
+    learner = make(**changes)
+    for parameter in learner.network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    learner.update()
+    sizes = learner.checkpoint().size, learner.checkpoint(whole=False).size
+    assert all(size < room < size + 70_000 for size, room in zip(sizes, learner.room(), strict=True))
+
+
+def test_what_rounds_sums_otherwise_is_told(make):
+    checkpoint = make().checkpoint()
+    assert checkpoint.facts["machine"] == machine()
+    assert machine()["torch"] == torch.__version__
+    checkpoint.facts["machine"] = machine() | {"CPU": "none", "torch": "1.0"}
+    learner = make()
+    learner.restore(checkpoint)
+    assert [note.partition(", not")[0] for note in learner.notes] == [
+        "it was trained with torch 1.0",
+        "it was trained with CPU none",
+    ]
 
 
 # Everything that a recipe can give a state.

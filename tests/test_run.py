@@ -1,17 +1,19 @@
 """Tests of alexnet.run."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from alexnet.catalogue import SINGLE
+from alexnet.checkpoint import Checkpoint
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, DataError, UsageError
-from alexnet.run import Checkpoint, Run, Trained
+from alexnet.run import Run, Trained
+from alexnet.weights import Weights
 
 
 @pytest.fixture
@@ -24,72 +26,6 @@ def same(one, other):
     return one.keys() == other.keys() and all(
         one[name].dtype == other[name].dtype and torch.equal(one[name], other[name]) for name in one
     )
-
-
-# Checkpoints.
-
-
-def test_a_checkpoint_comes_back_bit_for_bit(tmp_path):
-    tensors = {
-        "network.conv1.weight": torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last),
-        "optimizer.0.step": torch.tensor(7.0),
-        "random.cpu": torch.get_rng_state(),
-        "half": torch.randn(3).bfloat16(),
-        "odd": torch.tensor([float("nan"), float("inf"), -0.0, 1e-45]),
-        "tally.loss": torch.tensor(1 / 3, dtype=torch.float64),
-    }
-    facts = {"epoch": 3, "classes": ["Gänse", "\udcff", "a\nb"], "history": [{"val_loss": 1 / 3}], "none": None}
-    Checkpoint(tensors, facts).write(tmp_path / "a.safetensors")
-    back = Checkpoint.read(tmp_path / "a.safetensors")
-    assert back.facts == {"format": 1, **facts}
-    odd = back.tensors.pop("odd")
-    assert odd.view(torch.int32).tolist() == tensors.pop("odd").view(torch.int32).tolist()
-    assert same(back.tensors, tensors)
-
-
-def test_a_part_of_a_checkpoint_has_its_names_without_the_prefix():
-    checkpoint = Checkpoint(
-        {"network.fc8.bias": torch.ones(1), "networks": torch.ones(2), "average.x": torch.ones(3)}, {}
-    )
-    assert list(checkpoint.part("network")) == ["fc8.bias"]
-
-
-def assert_refused(path, message):
-    with pytest.raises(DataError, match=message) as caught:
-        Checkpoint.read(path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_torn_checkpoint_is_refused(run):
-    path = run.latest()
-    whole = path.read_bytes()
-    for size in (0, 1, 7, 8, 100, 2000, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:size])
-        assert_refused(path, "cannot be read as a checkpoint")
-    path.write_bytes(whole + b"more")
-    assert_refused(path, "cannot be read as a checkpoint")
-
-
-def test_what_is_no_checkpoint_is_refused(tmp_path):
-    assert_refused(tmp_path / "missing.safetensors", "is missing: train first")
-    (tmp_path / "folder.safetensors").mkdir()
-    assert_refused(tmp_path / "folder.safetensors", "cannot be read as a checkpoint")
-    (tmp_path / "text.safetensors").write_text("hello, hello, hello")
-    assert_refused(tmp_path / "text.safetensors", "cannot be read as a checkpoint")
-    weights = {"a": torch.ones(1)}
-    torch.save(weights, tmp_path / "pickle.safetensors")
-    assert_refused(tmp_path / "pickle.safetensors", "cannot be read as a checkpoint")
-    save_file(weights, tmp_path / "foreign.safetensors")
-    assert_refused(tmp_path / "foreign.safetensors", "is no checkpoint of alexnet")
-    for text in ("[]", "3", "{"):
-        save_file(weights, tmp_path / "odd.safetensors", {"alexnet": text})
-        assert_refused(tmp_path / "odd.safetensors", r"checkpoint")
-
-
-def test_a_checkpoint_of_another_version_names_both(tmp_path):
-    save_file({"a": torch.ones(1)}, tmp_path / "new.safetensors", {"alexnet": '{"format": 2}'})
-    assert_refused(tmp_path / "new.safetensors", "is of format 2, not 1: use the alexnet that wrote it")
 
 
 # The folder.
@@ -125,26 +61,29 @@ def test_a_run_tells_what_was_asked(tiny_run, tiny_store, tiny_network, tiny_rec
     assert run.latest() == tiny_run / "checkpoints/96.safetensors"
 
 
-def test_the_newest_two_checkpoints_are_kept_by_number_not_by_name(run):
-    checkpoint = Checkpoint({"a": torch.ones(1)}, {})
-
-    def kept():
-        return sorted(path.stem for path in (run.path / "checkpoints").iterdir())
-
-    for images in (128, 1024):  # as text, 1024 comes before 128 and before 96
-        run.save(checkpoint, images)
-    assert kept() == ["1024", "128"]
-    run.save(checkpoint, 9)  # what was just written is kept, whatever lies there
-    assert kept() == ["1024", "9"]
-
-
 def test_a_folder_in_use_is_left_alone(tmp_path, tiny_store, tiny_network, tiny_recipe):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match=r"exists already: resume it with `alexnet resume .*`, or choose"):
+    with pytest.raises(UsageError, match=r"exists already and holds notes.txt: resume it with `alexnet resume .*` if"):
         Run.create(tmp_path, tiny_network, tiny_recipe, Store(tiny_store))
     with pytest.raises(UsageError, match=r"exists already"):
         Run.create(tmp_path / "notes.txt", tiny_network, tiny_recipe, Store(tiny_store))
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_run_whose_making_was_cut_short_is_none_and_is_made_anew(tmp_path, tiny_store, tiny_network, tiny_recipe):
+    Run.create(tmp_path / "run", tiny_network, tiny_recipe, Store(tiny_store))
+    (tmp_path / "run/architecture.json").unlink()
+    (tmp_path / "run/.store.json.tmp-77").touch()
+    assert not Run.lies_at(tmp_path / "run")
+    assert Run.create(tmp_path / "run", tiny_network, tiny_recipe, Store(tiny_store)).recipe == tiny_recipe
+    with pytest.raises(UsageError, match=r"exists already and holds architecture.json"):
+        Run.create(tmp_path / "run", tiny_network, tiny_recipe, Store(tiny_store))
+
+
+def test_a_run_that_another_command_holds_is_not_taken(run):
+    held = pytest.raises(AlexNetError, match=r"run is in use by another alexnet command .process \d+")
+    with run.held(), held, run.held():
+        pytest.fail("two holders")
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path, tiny_store, tiny_network, tiny_recipe):
@@ -160,26 +99,61 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"checkpoint": '])
 def test_a_damaged_file_of_a_run_is_one_clear_error(run, text):
-    for name, read in (("latest.json", run.latest), ("store.json", run.store)):
-        (run.path / name).write_text(text)
-        with pytest.raises(DataError, match=f"{name} cannot be read .*: restore it, or train again"):
-            read()
+    (run.path / "store.json").write_text(text)
+    with pytest.raises(DataError, match=r"store.json cannot be read .*: restore it, or train again"):
+        run.store()
+    (run.path / "latest.json").write_text(text)  # which nothing depends on
+    assert run.latest().name == "96.safetensors"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "3"])
+def test_classes_that_cannot_be_read_are_one_clear_error(run, text):
+    assert run.classes == run.trained().classes
+    (run.path / "classes.json").write_text(text)
+    with pytest.raises(DataError, match=r"classes.json cannot be read .*: restore it"):
+        run.classes  # noqa: B018
 
 
 def test_a_store_that_is_gone_or_another_is_refused(run, tiny_store, photo_store):
     facts = json.loads((run.path / "store.json").read_text())
     (run.path / "store.json").write_text(json.dumps(facts | {"path": str(run.path / "nowhere")}))
-    with pytest.raises(DataError, match=r"learned from .*nowhere, which is gone: prepare it again there"):
+    with pytest.raises(DataError, match=r"learned from .*nowhere, which is gone: prepare it again there, or say where"):
         run.store()
+    assert run.store(tiny_store).digest == facts["digest"]
     (run.path / "store.json").write_text(json.dumps(facts | {"path": str(photo_store)}))
-    with pytest.raises(DataError, match=r"is another store than .* learned from"):
+    other = r"is another store than .* learned from .digest \w{12}, was \w{12}; classes: there were 10, are 3.: give"
+    with pytest.raises(DataError, match=other):
         run.store()
+    assert run.store(allow_changes=True).path == photo_store
+
+
+def test_a_store_that_has_moved_is_written_down(run, tiny_store, photo_store):
+    before = (run.path / "store.json").read_bytes()
+    run.learns_from(Store(tiny_store))
+    assert (run.path / "store.json").read_bytes() == before
+    run.learns_from(Store(photo_store))
+    assert run.store().path == photo_store
+    assert run.classes == ["cats", "dogs", "emus"]
+
+
+def test_what_was_not_asked_is_named(run, tiny_store, photo_store, tiny_network, tiny_recipe):
+    asked = {"architecture": run.architecture, "recipe": tiny_recipe, "store": Store(tiny_store)}
+    run.refuse_other(**asked)
+    weights = Weights({}, "mine.pth", "0", None, None, None, None)
+    for change, named in (
+        ({"recipe": tiny_recipe.with_changes(lr=0.5)}, "recipe: lr was 0.02, is 0.5"),
+        ({"architecture": tiny_network}, "network: start.conv1.weights was he, is normal"),
+        ({"store": Store(photo_store)}, r"store: was .*shapes .digest \w{12}., is .*photos"),
+        ({"weights": weights}, "weights: were none, are mine.pth"),
+    ):
+        with pytest.raises(UsageError, match=rf"run exists already, with other arguments .{named}.*: resume it with"):
+            run.refuse_other(**asked | change)
 
 
 def test_a_log_is_read_and_replaced_whole(run):
     rows = run.log()
     assert [row["epoch"] for row in rows] == [1, 2]
-    run.write_log(rows[:1])
+    run.journal.write(rows[:1])
     assert run.log() == rows[:1]
     (run.path / "log.jsonl").unlink()
     assert run.log() == []
@@ -197,9 +171,18 @@ def test_the_best_network_is_used_and_before_there_is_one_the_newest(run, tiny_s
     assert same(run.trained().network.state_dict(), newest)
     run.save(Checkpoint(older.tensors, older.facts), 97)
     assert same(run.trained().network.state_dict(), older.part("network"))
-    (run.path / "latest.json").unlink()
+    for file in [*(run.path / "checkpoints").iterdir(), run.path / "latest.json"]:
+        file.unlink()
     with pytest.raises(DataError, match=r"has no checkpoint yet: go on with `alexnet resume"):
         run.trained()
+
+
+def test_a_damaged_best_network_is_passed_over_with_a_word(run, capsys):
+    (run.path / "best.safetensors").write_bytes((run.path / "best.safetensors").read_bytes()[:-1])
+    newest = Checkpoint.read(run.latest()).part("network")
+    assert same(run.trained().network.state_dict(), newest)
+    told = capsys.readouterr().err
+    assert re.fullmatch(r"note: .*best.safetensors is damaged .*; going on from .*/96.safetensors\n", told)
 
 
 def test_a_loaded_network_is_ready_and_knows_its_view(tiny_run, tiny_store, tiny_network):

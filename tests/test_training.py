@@ -12,18 +12,20 @@ import numpy as np
 import pytest
 import torch
 
+from alexnet import durable, training
 from alexnet import learner as learner_module
-from alexnet import training
 from alexnet.catalogue import CIFAR_18PCT, PAPER, SINGLE
+from alexnet.checkpoint import Checkpoint
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
 from alexnet.durable import lock
 from alexnet.errors import AlexNetError, DataError, Diverged, Interrupted, UsageError
 from alexnet.evaluation import Evaluation, evaluate
+from alexnet.journal import Journal
 from alexnet.learner import Learner
 from alexnet.nn.network import Network, initialise
 from alexnet.recipes import FAST
-from alexnet.run import Checkpoint, Run, Trained
+from alexnet.run import Run, Trained
 from alexnet.training import resume, train
 from alexnet.variations import vary
 from alexnet.weights import Weights
@@ -189,6 +191,7 @@ def test_a_run_from_weights_goes_on_without_them_and_before_its_first_checkpoint
     (early / "checkpoints").mkdir()
     assert state(resume(early)) == state(whole)
     (early / "latest.json").unlink()
+    shutil.rmtree(early / "checkpoints")
     (source / "best.safetensors").write_bytes((source / Run(source).latest()).read_bytes())
     with pytest.raises(DataError, match=r"source holds other weights than .*early began with: put those back"):
         resume(early)
@@ -342,14 +345,14 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(start, t
 
 
 def test_a_signal_during_the_last_save_is_too_late(start, monkeypatch):
-    write_log = Run.write_log
+    write = Journal.write
 
     def signalled(self, rows):
-        write_log(self, rows)
+        write(self, rows)
         if len(rows) == 2:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Run, "write_log", signalled)
+    monkeypatch.setattr(Journal, "write", signalled)
     assert len(start().log()) == 2
 
 
@@ -387,19 +390,17 @@ def test_another_number_of_threads_is_told(tiny_run, tmp_path, capsys):
         resume(run)
     finally:
         torch.set_num_threads(1)
-    assert "was trained with 1 threads, not 3: sums may now round differently" in capsys.readouterr().err
+    assert "note: it was trained with threads 1, not 3: sums may now round differently" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
-        ("recipe.json", {"lr": 0.5, "epochs": 9}, r"trained by another recipe \(epochs, lr\): put recipe.json back"),
+        ("recipe.json", {"lr": 0.5, "epochs": 9}, r"\(recipe: epochs was 2, is 9, lr was 0.02, is 0.5\): put"),
         ("recipe.json", {"epochs": 0}, "epochs=0 is out of range"),
-        ("architecture.json", {"input_side": 40}, r"not of tiny: 2 of 12 differ, first conv3.bias"),
+        ("architecture.json", {"input_side": 40}, r"\(network: input_side was 24, is 40\): put that back, or"),
         ("architecture.json", {"layers": []}, "this is no description of a network"),
         ("store.json", {"digest": "0"}, "is another store than .* learned from"),
-        ("latest.json", {"checkpoint": "checkpoints/7.safetensors"}, "7.safetensors is missing"),
-        ("latest.json", {"checkpoint": "best.safetensors"}, "holds weights only: resume from one in"),
     ],
 )
 def test_a_run_that_was_meddled_with_is_not_resumed(tiny_run, tmp_path, file, change, message):
@@ -603,3 +604,189 @@ def test_two_trainings_of_one_run_are_refused(start, tmp_path, stop_at_check, mo
 def test_random_crops_without_room_are_told(start, tiny_network, capsys):
     start(network=replace(tiny_network, input_side=32), crop="random", pad=0)
     assert "note: pictures of 32 pixels have no room for random crops: give --view-side 37" in capsys.readouterr().err
+
+
+# Never lost.
+
+
+def test_the_same_arguments_again_go_on_and_others_are_refused(start, stop_at_check, monkeypatch, tmp_path, capsys):
+    whole = start("whole")
+    stop_at_check(5)
+    with pytest.raises(Interrupted):
+        start("stopped")
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match=r"stopped exists already, with other arguments .recipe: lr was 0.02, is 0.5."):
+        start("stopped", lr=0.5)
+    capsys.readouterr()
+    assert state(start("stopped")) == state(whole)
+    assert "stopped was not finished: it goes on after 64 images" in capsys.readouterr().err
+    before = {path: path.read_bytes() for path in whole.path.rglob("*.*") if path.is_file()}
+    start("whole")  # finished: left as it is
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_saved_after_every_update_it_ends_the_same_from_any_of_them(
+    tiny_store, tiny_network, tiny_recipe, start, tmp_path, monkeypatch
+):
+    whole, kept = start("whole"), tmp_path / "kept"
+    save = Run.save
+
+    def copied(self, checkpoint, images_seen):
+        path = save(self, checkpoint, images_seen)
+        shutil.copytree(self.path, kept / f"{checkpoint.facts['epoch']}-{checkpoint.facts['batch']}")
+        return path
+
+    monkeypatch.setattr(Run, "save", copied)
+    ended = train(tiny_store, tiny_network, tiny_recipe, tmp_path / "often", save_every=0)
+    monkeypatch.undo()
+    assert state(ended) == state(whole)
+    places = sorted(path.name for path in kept.iterdir())
+    assert places == ["0-1", "0-2", "0-3", "1-0", "1-1", "1-2", "1-3", "2-0"]
+    for place in places:
+        assert state(resume(kept / place)) == state(whole), place
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_the_end_is_the_same(start, tmp_path, capsys):
+    whole = start(epochs=3)
+    run = Run(shutil.copytree(whole.path, tmp_path / "damaged"))
+    data = bytearray((run.path / "checkpoints/144.safetensors").read_bytes())
+    data[len(data) // 2] ^= 16
+    (run.path / "checkpoints/144.safetensors").write_bytes(data)
+    capsys.readouterr()
+    assert state(resume(run.path)) == state(whole)
+    told = capsys.readouterr().err
+    assert "144.safetensors is damaged (its digest does not match)" in told
+    assert f"going on from {run.path}/checkpoints/96.safetensors" in told
+
+
+def test_where_every_checkpoint_is_damaged_nothing_is_begun_anew(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    for file in (run / "checkpoints").iterdir():
+        file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"96.safetensors is damaged"):
+        resume(run)
+
+
+def test_a_store_that_moved_is_taken_and_another_only_when_that_is_said(
+    start, tmp_path, tiny_store, stop_at_check, capsys
+):
+    store = shutil.copytree(tiny_store, tmp_path / "store")
+    other = prepare("shapes", None, tmp_path / "other", side=32, count=64, seed=1)
+    stop_at_check(5)
+    with pytest.raises(Interrupted):
+        start(store=store)
+    moved = store.rename(tmp_path / "moved")
+    with pytest.raises(DataError, match="which is gone: prepare it again there, or say where it lies"):
+        resume(tmp_path / "run")
+    with pytest.raises(
+        DataError, match=r"other is another store than .* learned from .digest \w{12}, was \w{12}.: give"
+    ):
+        resume(tmp_path / "run", store=other.path)
+    capsys.readouterr()
+    stop_at_check(1)
+    with pytest.raises(Interrupted):
+        resume(tmp_path / "run", store=other.path, allow_changes=True)
+    assert "note: store: its digest was" in capsys.readouterr().err
+    assert Run(tmp_path / "run").store().path == other.path
+    with pytest.raises(DataError, match="moved is another store than"):
+        resume(tmp_path / "run", store=moved)
+
+
+def test_a_run_whose_store_moved_ends_the_same(start, tmp_path, tiny_store, stop_at_check, monkeypatch):
+    store, whole = shutil.copytree(tiny_store, tmp_path / "store"), start("whole")
+    stop_at_check(5)
+    with pytest.raises(Interrupted):
+        start(store=store)
+    monkeypatch.undo()
+    moved = store.rename(tmp_path / "moved")
+    assert state(resume(tmp_path / "run", store=moved)) == state(whole)
+    assert Run(tmp_path / "run").store().path == moved
+
+
+def test_a_changed_recipe_goes_on_when_that_is_said(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    (run / "recipe.json").write_text(json.dumps(json.loads((run / "recipe.json").read_text()) | {"epochs": 3}))
+    with pytest.raises(
+        DataError, match=r"recipe: epochs was 2, is 3.: put that back, or allow it with .*--allow-changes"
+    ):
+        resume(run)
+    assert [row["epoch"] for row in resume(run, allow_changes=True).log()] == [1, 2, 3]
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_update(start, tmp_path, monkeypatch):
+    backward, steps, updates = torch.Tensor.backward, itertools.count(1), []
+    set_rate = learner_module.set_rate
+    monkeypatch.setattr(learner_module, "set_rate", lambda *rest: updates.append(rest) or set_rate(*rest))
+
+    def broken(loss):
+        backward(loss * math.inf if next(steps) == 5 else loss)
+
+    monkeypatch.setattr(torch.Tensor, "backward", broken)
+    with pytest.raises(
+        Diverged, match=r"the gradient is (nan|inf) in epoch 2 after 1 updates, at rate 0.0.*--lr 0.002"
+    ):
+        start()
+    assert len(updates) == 4
+    assert Run(tmp_path / "run").latest().name == "48.safetensors"
+
+
+def test_a_disk_without_room_is_told_before_a_run_is_made(start, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100_000))
+    with pytest.raises(AlexNetError, match=r"no room for the checkpoints of .*run: .* needed, 0.1 MB free there"):
+        start()
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_the_log_failing_stops_nothing(start, tmp_path, monkeypatch, capsys):
+    def failing(path, data):
+        raise AlexNetError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr("alexnet.journal.write_atomic", failing)
+    run = start()
+    assert not (run.path / "log.jsonl").exists()
+    assert capsys.readouterr().err.count("warning: cannot write") == 1
+    monkeypatch.undo()
+    assert len(resume(run.path).log()) == 2
+
+
+FAULTS = ("step-done", "epoch-measured", "checkpoint-begun", "checkpoint-half", "checkpoint-written")
+FAULTS += ("checkpoint-pointed", "log-written")
+
+
+def test_every_fault_point_of_training_is_passed_in_its_order(start, monkeypatch):
+    passed = []
+    for module in ("training", "rotation", "checkpoint"):
+        monkeypatch.setattr(f"alexnet.{module}.fault", passed.append)
+    start(epochs=1)
+    assert passed == ["step-done"] * 3 + list(FAULTS[1:])
+    assert set(FAULTS) < set(durable.FAULTS)
+
+
+class Killed(BaseException):
+    """Nothing that is passed by runs, but for what the test undoes."""
+
+
+@pytest.mark.parametrize("point", FAULTS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_killed_at_a_fault_point_ends_the_same_without_litter(start, tmp_path, monkeypatch, point, count):
+    whole, passed = start("whole"), itertools.count(1)
+
+    def fault(name):
+        if name == point and next(passed) == count:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        for module in ("training", "rotation", "checkpoint"):
+            patch.setattr(f"alexnet.{module}.fault", fault)
+        patch.setattr("pathlib.Path.unlink", lambda *_, **__: None)  # a kill leaves what it wrote
+        with pytest.raises(Killed):
+            start("killed")
+    killed = resume(tmp_path / "killed")
+    assert state(killed) == state(whole)
+
+    def files(run):
+        return sorted(path.relative_to(run.path).as_posix() for path in run.path.rglob("*"))
+
+    assert files(killed) == files(whole)
+    assert json.loads((killed.path / "latest.json").read_text())["images_seen"] == 96

@@ -6,13 +6,14 @@ functions of them, so a run that was stopped goes on as if it had not been.
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from alexnet import __version__
 from alexnet.architectures import Architecture
+from alexnet.checkpoint import Checkpoint, network_facts, statistics_tensors
 from alexnet.data.augment import View
 from alexnet.data.split import Split
 from alexnet.data.store import Store
@@ -20,40 +21,14 @@ from alexnet.errors import DataError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.nn.network import Network, initialise, load_weights, placed
 from alexnet.optim import WeightAverage, frozen_from, make_optimizer, set_rate
-from alexnet.recipe import Recipe, changes
-from alexnet.run import Checkpoint, Trained, network_facts, statistics_tensors
+from alexnet.recipe import Recipe
+from alexnet.run import Trained
 from alexnet.schedule import Schedule
+from alexnet.tally import Tally
 from alexnet.weights import Weights, fit
 
 # Updates whose mean loss is one row of updates.jsonl.
 WINDOW = 10
-
-
-@dataclass
-class Tally:
-    """Sums over pictures so far, kept on the device so that no step waits for them."""
-
-    loss: Tensor
-    hits: Tensor
-    images: int = 0
-    seconds: float = 0.0
-
-    @staticmethod
-    def zero(device: torch.device) -> "Tally":
-        """Begin."""
-        return Tally(
-            torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
-        )
-
-    def add(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
-        """Count a batch."""
-        self.loss += loss.detach() * len(labels)
-        self.hits += (scores.detach().argmax(1) == labels).sum()
-        self.images += len(labels)
-
-    def figures(self) -> tuple[float, float]:
-        """Give mean loss and top-1 so far."""
-        return self.loss.item() / max(self.images, 1), self.hits.item() / max(self.images, 1)
 
 
 class Learner:
@@ -196,10 +171,10 @@ class Learner:
             )
             facts["average_updates"] = state["updates"]
         if whole:
-            for number, state in self.optimizer.state_dict()["state"].items():
+            for name, parameter in self._parameters():
                 tensors |= {
-                    f"optimizer.{number}.{key}": torch.as_tensor(value)
-                    for key, value in state.items()
+                    f"optimizer.{name}.{key}": torch.as_tensor(value)
+                    for key, value in self.optimizer.state.get(parameter, {}).items()
                     if value is not None
                 }
             tensors |= {
@@ -221,44 +196,77 @@ class Learner:
                 "tally": [self.tally.images, self.tally.seconds],
                 "recent_images": self.recent.images,
                 "store": self.store.digest,
-                "threads": torch.get_num_threads(),
+                "machine": machine(),
             }
         return Checkpoint(tensors, facts)
 
+    def _parameters(self) -> list[tuple[str, nn.Parameter]]:
+        """List the parameters that the optimizer has, in its order, by name."""
+        names = {parameter: name for name, parameter in self.network.named_parameters()}
+        return [(names[one], one) for group in self.optimizer.param_groups for one in group["params"]]
+
+    def room(self) -> tuple[int, int]:
+        """Tell how many bytes a checkpoint will have, and one of the network alone."""
+        network = sum(parameter.numel() * parameter.element_size() for parameter in self.network.parameters())
+        rest = sum(tensor.nbytes for tensor in statistics_tensors(self.store.statistics).values()) + (1 << 16)
+        copies = (2 if self.recipe.optimizer.startswith("adam") else 1) + (self.average is not None)
+        return (1 + copies) * network + rest, network + rest
+
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Take up a whole checkpoint of the same architecture and recipe.
+        """Take up a whole checkpoint of the same architecture; what it has nothing about begins anew.
 
         Raises:
-            DataError: If it belongs to another architecture or recipe, or holds no training state.
+            DataError: If it belongs to another architecture, or holds no training state.
         """
-        facts, state = checkpoint.facts, checkpoint.part("optimizer")
-        if "schedule" not in facts:
-            raise DataError("this checkpoint holds weights only: resume from one in the run's checkpoints folder")
-        # Read, not compared as text: a field that came into being since has the value that it always had.
-        if odd := [name for name, *_ in changes(Recipe.from_json(facts["recipe"]), self.recipe)]:
-            raise DataError(
-                f"the checkpoint was trained by another recipe ({', '.join(odd)}): put recipe.json back as it was"
-            )
+        facts = checkpoint.facts
+        if "machine" not in facts:
+            raise DataError(f"{checkpoint.path} holds weights only: resume from one in the run's checkpoints folder")
         load_weights(self.network, checkpoint.part("network"))
+        try:
+            self._restore_state(checkpoint)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise DataError(f"{checkpoint.path} holds no state of this training ({reason}): use another one") from error
+        self.freeze()
+        for name, now in machine().items():
+            if (was := facts["machine"].get(name)) != now:
+                self.notes.append(f"it was trained with {name} {was}, not {now}: sums may now round differently")
+
+    def _restore_state(self, checkpoint: Checkpoint) -> None:
+        """Take up all but the weights."""
+        facts, held = checkpoint.facts, checkpoint.part("optimizer")
         groups = self.optimizer.state_dict()["param_groups"]
         by_number: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in state.items():
-            number, key = name.split(".", 1)
-            by_number.setdefault(int(number), {})[key] = tensor
+        # Another optimizer would take the numbers for something else.
+        for number, (name, _) in enumerate(self._parameters() if self._same_optimizer(facts) else []):
+            keys = [key for key in held if key.rpartition(".")[0] == name]
+            if keys:
+                by_number[number] = {key.rpartition(".")[2]: held[key] for key in keys}
         self.optimizer.load_state_dict({"state": by_number, "param_groups": groups})
         self.schedule.load_state_dict(facts["schedule"])
-        if self.average is not None:
+        if self.average is not None and "average_updates" in facts:
             self.average.load_state_dict(
                 {"updates": facts["average_updates"], "parameters": checkpoint.part("average")}
             )
         self.epoch, self.batch, self.images_seen = facts["epoch"], facts["batch"], facts["images_seen"]
         self.history, self.best_top1 = facts["history"], facts["best_top1"]
-        tally = checkpoint.part("tally")
-        self.tally = Tally(tally["loss"].to(self.device), tally["hits"].to(self.device), *facts["tally"])
-        if "recent_images" in facts:
-            recent = [tally[name].to(self.device) for name in ("recent_loss", "recent_hits")]
-            self.recent = Tally(recent[0], recent[1], facts["recent_images"])
-        self.freeze()
-        torch.set_rng_state(checkpoint.tensors["random.cpu"].cpu())
+        tally = {name: tensor.to(self.device) for name, tensor in checkpoint.part("tally").items()}
+        self.tally = Tally(tally["loss"], tally["hits"], *facts["tally"])
+        self.recent = Tally(tally["recent_loss"], tally["recent_hits"], facts["recent_images"])
+        torch.set_rng_state(checkpoint.tensors["random.cpu"])
         if self.device.type == "cuda" and "random.cuda" in checkpoint.tensors:
-            torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"].cpu(), self.device)
+            torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"], self.device)
+
+    def _same_optimizer(self, facts: dict[str, Any]) -> bool:
+        """Whether a checkpoint's velocities are of the optimizer that is used."""
+        return facts["recipe"].get("optimizer") == self.recipe.optimizer
+
+
+def machine() -> dict[str, Any]:
+    """Tell what, beside the recipe, decides how sums are rounded."""
+    return {
+        "alexnet": __version__,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "CPU": torch.backends.cpu.get_cpu_capability(),
+    }

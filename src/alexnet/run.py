@@ -1,94 +1,33 @@
 """The Run: a folder that holds all about one training: what was asked, the log, the checkpoints.
 
-    recipe.json  architecture.json  classes.json  store.json  weights.json (what it began with, if pretrained)
-    log.jsonl (a row an epoch)  updates.jsonl (a row each ten updates)
-    checkpoints/IMAGES.safetensors (the newest few)  latest.json (points at the newest)  best.safetensors
-
-A checkpoint is one safetensors file; its metadata says in JSON what network it belongs to, so `best.safetensors` can be
-used without the folder.
+recipe.json  architecture.json  classes.json  store.json  weights.json (what it began with, if pretrained)
+log.jsonl (a row an epoch)  updates.jsonl (a row each ten updates)
+checkpoints/IMAGES.safetensors (the newest few)  latest.json (points at the newest)  best.safetensors
+.lock (held by the command that changes the run)
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
+from alexnet import differences, rotation, sealed
 from alexnet.architectures import Architecture
+from alexnet.checkpoint import Checkpoint
 from alexnet.data.augment import View
-from alexnet.data.store import Statistics, Store
-from alexnet.durable import atomic_folder, write_atomic, write_json
+from alexnet.data.store import Store
+from alexnet.durable import lock, write_error, write_json
 from alexnet.errors import DataError, UsageError
+from alexnet.journal import Journal
 from alexnet.nn.network import Network, load_weights, placed
 from alexnet.recipe import Recipe
-from alexnet.weights import Weights, read, safetensors
-from alexnet.weights.safetensors import FORMAT
+from alexnet.weights import Weights, read
 
-UPDATES = "updates.jsonl"
-KEPT = 2
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """What a checkpoint file holds.
-
-    Attributes:
-        tensors: By name: `network.conv1.weight`, `statistics.mean_image` …
-        facts: Plain data: architecture, recipe, classes, position in training …
-    """
-
-    tensors: Mapping[str, Tensor]
-    facts: dict[str, Any]
-
-    def write(self, path: Path) -> None:
-        """Write to `path`, whole or not at all."""
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
-        write_atomic(path, save(tensors, {"alexnet": json.dumps({"format": FORMAT, **self.facts})}))
-
-    @staticmethod
-    def read(path: Path, device: torch.device | str = "cpu") -> "Checkpoint":
-        """Read from `path`.
-
-        Raises:
-            DataError: If the file is missing, torn, not a checkpoint of ours, or of another version.
-        """
-        try:
-            with safe_open(path, "pt", device=str(device)) as file:
-                facts = json.loads((file.metadata() or {}).get("alexnet", "null"))
-                if not isinstance(facts, dict):
-                    raise DataError(f"{path} is no checkpoint of alexnet: give one that alexnet train wrote")
-                if (found := facts.get("format")) != FORMAT:
-                    raise DataError(f"{path} is of format {found}, not {FORMAT}: use the alexnet that wrote it")
-                return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118
-        except FileNotFoundError as error:
-            raise DataError(f"{path} is missing: train first, or name another run") from error
-        except (SafetensorError, OSError, ValueError) as error:
-            raise DataError(
-                f"{path} cannot be read as a checkpoint ({error}): restore it, or use another one"
-            ) from error
-
-    def part(self, prefix: str) -> dict[str, Tensor]:
-        """Give the tensors under `prefix.`, without it."""
-        return {
-            name.removeprefix(f"{prefix}."): tensor
-            for name, tensor in self.tensors.items()
-            if name.startswith(f"{prefix}.")
-        }
-
-
-def network_facts(architecture: Architecture, recipe: Recipe, classes: list[str]) -> dict[str, Any]:
-    """Give what makes a checkpoint usable on its own."""
-    return {"architecture": architecture.to_json(), "recipe": recipe.to_json(), "classes": classes}
-
-
-def statistics_tensors(statistics: Statistics) -> dict[str, Tensor]:
-    """Give a store's statistics as tensors of a checkpoint."""
-    return {f"statistics.{name}": tensor for name, tensor in safetensors.statistics_tensors(statistics).items()}
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -122,15 +61,14 @@ class Trained:
         try:
             architecture = Architecture.from_json(checkpoint.facts["architecture"])
             recipe = Recipe.from_json(checkpoint.facts["recipe"])
-            statistics = Statistics(
-                **{name: tensor.cpu().numpy() for name, tensor in checkpoint.part("statistics").items()}
-            )
-        except (KeyError, TypeError, UsageError) as error:
-            raise DataError(f"the checkpoint does not say what it belongs to ({error}): use another one") from error
+            classes = list(map(str, checkpoint.facts["classes"]))
+        except (KeyError, TypeError, AttributeError, UsageError) as error:
+            raise DataError(f"{checkpoint.path} does not say what it belongs to ({error}): use another one") from error
+        checkpoint.refuse_other(architecture)
+        view = View(architecture, checkpoint.statistics(), recipe.view_side, device)
         network = Network(architecture)
-        load_weights(network, checkpoint.part("average") or checkpoint.part("network"))
-        view = View(architecture, statistics, recipe.view_side, device)
-        return Trained(placed(network, device).eval(), view, checkpoint.facts["classes"], recipe)
+        load_weights(network, checkpoint.weights)
+        return Trained(placed(network, device).eval(), view, classes, recipe)
 
 
 class Run:
@@ -138,6 +76,7 @@ class Run:
 
     Attributes:
         path: The folder.
+        journal: Its log.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -152,29 +91,50 @@ class Run:
                 f"{self.path} is no run (no architecture.json in it): give the folder that alexnet train made"
             )
 
+        self.journal = Journal(self.path)
+
+    @staticmethod
+    def lies_at(path: Path) -> bool:
+        """Whether a run was made there; one whose making was cut short is none yet."""
+        return (path / "architecture.json").is_file()
+
     @staticmethod
     def create(
         path: Path, architecture: Architecture, recipe: Recipe, store: Store, weights: Weights | None = None
     ) -> "Run":
-        """Make the folder, whole or not at all, and write down what is asked.
+        """Make the folder, and write down what is asked; `architecture.json`, which makes it a run, comes last.
 
         Raises:
             UsageError: If the folder holds something already.
+            AlexNetError: If it cannot be written, or another command makes it.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(f"{path} exists already: resume it with `alexnet resume {path}`, or choose another --run")
-        with atomic_folder(path) as folder:
-            (folder / "checkpoints").mkdir()
-            write_json(folder / "recipe.json", recipe.to_json())
-            write_json(folder / "classes.json", store.classes)
-            facts = {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side}
-            write_json(folder / "store.json", facts)
-            if weights is not None:
-                # A relative path would mean another file for whoever resumes from elsewhere.
-                source = str(Path(weights.source).resolve()) if Path(weights.source).exists() else weights.source
-                write_json(folder / "weights.json", {"source": source, "digest": weights.digest})
-            write_json(folder / "architecture.json", architecture.to_json())
+        facts = {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side}
+        written = {"recipe.json": recipe.to_json(), "classes.json": store.classes, "store.json": facts}
+        if weights is not None:
+            # A relative path would mean another file for whoever resumes from elsewhere.
+            source = str(Path(weights.source).resolve()) if Path(weights.source).exists() else weights.source
+            written["weights.json"] = {"source": source, "digest": weights.digest}
+        written["architecture.json"] = architecture.to_json()
+        _refuse_taken(path)
+        try:
+            (path / rotation.FOLDER).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
+        with lock(path / LOCK, str(path)):
+            _refuse_taken(path)
+            for name, value in written.items():
+                write_json(path / name, value)
         return Run(path)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no other command change the run while the block runs.
+
+        Raises:
+            AlexNetError: If another one holds it; the message tells who.
+        """
+        with lock(self.path / LOCK, str(self.path)):
+            yield
 
     def _json(self, name: str, *keys: str) -> dict[str, Any]:
         """Read one of the folder's JSON files, which must hold these keys."""
@@ -196,21 +156,71 @@ class Run:
         """The recipe."""
         return Recipe.from_json(self._json("recipe.json"))
 
-    def store(self) -> Store:
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of the scores."""
+        try:
+            value = json.loads((self.path / "classes.json").read_bytes())
+            if not isinstance(value, list):
+                raise ValueError("it holds no list")
+            return [str(name) for name in value]
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path / 'classes.json'} cannot be read ({error}): restore it") from error
+
+    def store(self, moved: Path | None = None, allow_changes: bool = False) -> Store:
         """Open the store that the run learns from.
+
+        Args:
+            moved: Where it lies now.
+            allow_changes: Take another one, too.
 
         Raises:
             DataError: If it is gone or another one lies in its place.
         """
         facts = self._json("store.json", "path", "digest")
-        if not Path(facts["path"]).is_dir():
-            raise DataError(f"{self.path} learned from {facts['path']}, which is gone: prepare it again there")
-        store = Store(Path(facts["path"]))
-        if store.digest != facts["digest"]:
-            raise DataError(
-                f"{store.path} is another store than {self.path} learned from: prepare that one again there"
+        path = Path(facts["path"]) if moved is None else moved
+        if moved is None and not path.is_dir():
+            way_out = "prepare it again there, or say where it lies: alexnet resume --store STORE"
+            raise DataError(f"{self.path} learned from {path}, which is gone: {way_out}")
+        store = Store(path)
+        if store.digest == facts["digest"] or allow_changes:
+            return store
+        told = "".join(f"; {text}" for text in differences.of_classes(self.classes, store.classes))
+        raise DataError(
+            f"{path} is another store than {self.path} learned from (digest {store.digest[:12]}, was "
+            f"{str(facts['digest'])[:12]}{told}): give that one, or allow it with alexnet resume --allow-changes"
+        )
+
+    def learns_from(self, store: Store) -> None:
+        """Write down from which store it learns, if that has moved or is another."""
+        facts = {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side}
+        if self._json("store.json") != facts:
+            write_json(self.path / "classes.json", store.classes)
+            write_json(self.path / "store.json", facts)
+
+    def refuse_other(
+        self, architecture: Architecture, recipe: Recipe, store: Store, weights: Weights | None = None
+    ) -> None:
+        """Refuse to go on with the run as what was not asked when it was made.
+
+        Raises:
+            UsageError: If something differs; the message names it.
+        """
+        odd = [
+            *differences.of_recipes(self.recipe, recipe),
+            *differences.of_networks(self.architecture, architecture),
+        ]
+        if (was := self._json("store.json", "path", "digest"))["digest"] != store.digest:
+            odd.append(f"store: was {was['path']} (digest {was['digest'][:12]}), is {store.path}")
+        begun = self._json("weights.json", "source", "digest") if (self.path / "weights.json").is_file() else {}
+        if begun.get("digest") != (weights and weights.digest):
+            now = weights.source if weights else "none"
+            odd.append(f"weights: were {begun.get('source', 'none')}, are {now}")
+        if odd:
+            raise UsageError(
+                f"{self.path} exists already, with other arguments ({'; '.join(odd)}): resume it with "
+                f"`alexnet resume {self.path}`, or choose another --run"
             )
-        return store
 
     def told(self) -> str:
         """Say what it learned from, and what it began with, in a sentence."""
@@ -236,54 +246,53 @@ class Run:
         return weights
 
     def log(self) -> list[dict[str, Any]]:
-        """Read the log: a row an epoch."""
-        file = self.path / "log.jsonl"
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+        """Read the log: a row an epoch.
 
-    def write_log(self, rows: list[dict[str, Any]]) -> None:
-        """Write the whole log; a resumed run drops rows after its checkpoint this way."""
-        write_atomic(self.path / "log.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
-
-    def log_update(self, row: dict[str, Any]) -> None:
-        """Add a row to `updates.jsonl`."""
-        with open(self.path / UPDATES, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-
-    def cut_updates(self, update: int) -> None:
-        """Drop the rows of `updates.jsonl` behind an update, and a last one that was torn."""
-        file = self.path / UPDATES
-        if file.exists():
-            rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-            kept = [row for row in rows if row["update"] <= update]
-            write_atomic(file, "".join(json.dumps(row) + "\n" for row in kept).encode())
+        Raises:
+            DataError: If it is damaged.
+        """
+        return self.journal.rows()
 
     def save(self, checkpoint: Checkpoint, images_seen: int) -> Path:
-        """Write a checkpoint named by the pictures seen, point at it, and remove all but the newest few."""
-        folder = self.path / "checkpoints"
-        path = folder / f"{images_seen}.safetensors"
-        checkpoint.write(path)
-        write_json(self.path / "latest.json", {"checkpoint": f"checkpoints/{path.name}", "images_seen": images_seen})
-        others = sorted({*folder.glob("*.safetensors")} - {path}, key=lambda file: int(file.stem))
-        for old in others[: 1 - KEPT]:
-            old.unlink()
-        return path
+        """Write a checkpoint named by the pictures seen, point at it, and remove all but the newest few.
+
+        Raises:
+            AlexNetError: If it cannot be written; those before it are kept.
+        """
+        return rotation.keep(self.path, images_seen, checkpoint.write_to, checkpoint.size)
 
     @property
     def has_checkpoint(self) -> bool:
         """Whether one was saved."""
-        return (self.path / "latest.json").is_file()
+        return rotation.any_saved(self.path)
 
     def latest(self) -> Path:
-        """Find the newest checkpoint.
+        """Find the newest checkpoint that is whole.
 
         Raises:
-            DataError: If none was saved yet.
+            DataError: If none was saved yet, or none is whole.
         """
-        if not self.has_checkpoint:
-            raise DataError(f"{self.path} has no checkpoint yet: go on with `alexnet resume {self.path}`")
-        return self.path / self._json("latest.json", "checkpoint")["checkpoint"]
+        return rotation.newest(self.path, sealed.check)[0]
+
+    def newest(self) -> Checkpoint:
+        """Read the newest checkpoint that is whole.
+
+        Raises:
+            DataError: If none was saved yet, or none is whole.
+        """
+        return rotation.newest(self.path, Checkpoint.read)[1]
 
     def trained(self, device: torch.device | str = "cpu") -> Trained:
         """Load the best network of the run: `best.safetensors`, or the newest checkpoint before that exists."""
-        best = self.path / "best.safetensors"
-        return Trained.of(Checkpoint.read(best if best.is_file() else self.latest()), torch.device(device))
+        return Trained.of(rotation.best(self.path, Checkpoint.read)[1], torch.device(device))
+
+
+def _refuse_taken(path: Path) -> None:
+    """Refuse a place for a new run that holds something; what a killed making left there is nothing."""
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {"."} if path.exists() else set()
+    left = {LOCK, rotation.FOLDER, "recipe.json", "classes.json", "store.json", "weights.json"}
+    if foreign := [name for name in names - left if not (name.startswith(".") and ".tmp-" in name)]:
+        raise UsageError(
+            f"{path} exists already and holds {foreign[0]}: resume it with `alexnet resume {path}` if it is a run, or "
+            "choose another --run"
+        )

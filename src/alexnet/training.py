@@ -1,86 +1,58 @@
 """The training loop (§5): a store, an architecture and a recipe in; a Run out."""
 
-import signal
-import threading
+import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from alexnet.architectures import INPUTS, Architecture
 from alexnet.data.batches import batches
 from alexnet.data.chance import Chance, order
 from alexnet.data.store import Store
-from alexnet.durable import lock
-from alexnet.errors import Diverged, Interrupted, UsageError
-from alexnet.learner import Learner, Tally
+from alexnet.divergence import Guard, NotFinite
+from alexnet.durable import fault
+from alexnet.errors import DataError, UsageError
+from alexnet.learner import Learner
 from alexnet.nn.network import arithmetic
 from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
-from alexnet.run import Checkpoint, Run
+from alexnet.rotation import refuse_full, tidy
+from alexnet.run import Run
+from alexnet.saving import SAVE_EVERY, Saver
+from alexnet.stopping import Stop
 from alexnet.stuck import StuckWatch, likely_cause
+from alexnet.tally import Tally
 from alexnet.weights import Weights, read
 
 
-class Stopped(Exception):
-    """A signal asked to stop, and nothing is in the middle of a change."""
-
-
-@dataclass
-class Stop:
-    """Whether a signal asked to stop, and which."""
-
-    signal: int | None = None
-
-    def check(self) -> None:
-        """Stop here if asked to."""
-        if self.signal is not None:
-            raise Stopped
-
-
-@contextmanager
-def stop_at_signals(learner: Learner, run: Run) -> Iterator[Stop]:
-    """Let the first Ctrl-C or SIGTERM ask to stop at the next `check`, and save then; a second one ends at once."""
-    stop = Stop()
-
-    def ask(number: int, frame: object) -> None:
-        if stop.signal is not None:
-            raise KeyboardInterrupt
-        stop.signal = number
-
-    # Python lets only the main thread have a say in signals.
-    heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.signal(number, ask) for number in heard}
-    try:
-        yield stop
-    except Stopped:
-        save_and_leave(learner, run, stop.signal or signal.SIGINT)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def learn(learner: Learner, run: Run) -> None:
+def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY) -> None:
     """Train until the recipe is done: the loop of §5, with a validation and a checkpoint after each epoch.
 
+    Args:
+        learner: What learns.
+        run: Its folder, held by the caller.
+        save_every: Minutes between checkpoints within an epoch; 0: after every update.
+
     Raises:
-        Diverged: If the loss is not finite; the update is not made and the last checkpoint stays.
+        Diverged: If loss or gradient is not finite; the update is not made and the last checkpoint stays.
+        AlexNetError: If a checkpoint cannot be written; the last one stays.
         Interrupted: After Ctrl-C or SIGTERM, when the state is saved.
     """
     recipe, network, device, split = learner.recipe, learner.network, learner.device, learner.store.splits["train"]
-    run.cut_updates(learner.updates)
+    run.journal.cut(learner.updates)
     watch = StuckWatch(
         len(learner.store.classes),
         recipe.stuck_after,
         updates=learner.updates,
     )
-    with lock(run.path / ".lock", str(run.path)), stop_at_signals(learner, run) as stop:
+    guard = Guard(network.parameters(), learner.optimizer)
+    saver = Saver(learner, run, guard, save_every)
+    with saver.leaving_well() as stop:
         while not learner.finished:
             begun = time.perf_counter() - learner.tally.seconds
             sequence = order(len(split), recipe.seed, learner.epoch if recipe.shuffle else 0)
@@ -98,22 +70,26 @@ def learn(learner: Learner, run: Run) -> None:
                     with arithmetic(device, recipe.precision):
                         scores = network(pictures)
                     loss = F.cross_entropy(scores.float(), batch.labels, label_smoothing=recipe.label_smoothing)
-                    refuse_divergence("loss", loss, learner, run)
                     loss.backward()
+                    guard.watch(loss, learner.batch)
 
                     # Update, count, show, and stop if asked to.
                     learner.update()
                     if row := learner.count(loss, scores, batch.labels):
-                        run.log_update(row)
+                        run.journal.add_update(row)
                     learner.tally.seconds = time.perf_counter() - begun
                     progress.advance(len(batch.labels), figures(learner.tally) if progress.due() else "")
                     if watch.update(loss):
                         cause = likely_cause(network.architecture, recipe)
                         say(f"warning: the loss is still ln({watch.classes}): {cause}")
+                    fault("step-done")
+                    if saver.due:
+                        saver.save()
+                        begun = time.perf_counter() - learner.tally.seconds
                     stop.check()
 
             # After each pass: measure, perhaps lower the rate, save.
-            finish_epoch(learner, run, stop)
+            finish_epoch(saver, stop)
 
 
 def figures(tally: Tally) -> str:
@@ -122,22 +98,10 @@ def figures(tally: Tally) -> str:
     return f"loss {loss:.3f} · top-1 {top1:.1%}"
 
 
-def refuse_divergence(what: str, value: Tensor, learner: Learner, run: Run) -> None:
-    """Stop, before anything is made of it, at a loss or a weight that is not finite."""
-    if torch.isfinite(value):
-        return
-    if row := learner.window():
-        run.log_update(row)
-    kept = f"the last good checkpoint is {run.latest()}" if run.has_checkpoint else "no checkpoint was saved yet"
-    raise Diverged(
-        f"the {what} is {value.item()} in epoch {learner.epoch + 1} after {learner.batch} updates, at rate "
-        f"{learner.rate(learner.batch):.3g}; {kept}; train again with --lr {learner.recipe.lr / 10:g} or a longer "
-        "--warmup-epochs"
-    )
-
-
-def finish_epoch(learner: Learner, run: Run, stop: Stop) -> None:
-    """Validate, write the log's row, tell the schedule, and save."""
+def finish_epoch(saver: Saver, stop: Stop) -> None:
+    """Validate, tell the schedule, save, and write the log's row."""
+    learner = saver.learner
+    saver.refuse_broken()
     tally, rate = learner.tally, learner.rate(learner.batch - 1)
     loss, top1 = tally.figures()
     with Progress(f"measuring {learner.watched.name}", len(learner.watched)) as progress:
@@ -147,8 +111,9 @@ def finish_epoch(learner: Learner, run: Run, stop: Stop) -> None:
             stop.check()
 
         result = learner.validate(measured)
-    refuse_divergence("largest weight", learner.largest_weight(), learner, run)
-    refuse_divergence(f"{learner.watched.name} loss", torch.tensor(result.loss), learner, run)
+    if not math.isfinite(result.loss):
+        raise NotFinite(f"{learner.watched.name} loss", result.loss, learner.batch)
+    fault("epoch-measured")
     learner.next_epoch()
     row: dict[str, Any] = {
         "epoch": learner.epoch,
@@ -164,27 +129,20 @@ def finish_epoch(learner: Learner, run: Run, stop: Stop) -> None:
     }
     learner.history.append(row)
     learner.schedule.after_epoch(1 - result.top1)
-    name, speed, time_taken = learner.watched.name, row["images_per_second"], duration(row["seconds"])
-    say(
-        f"epoch {learner.epoch}/{learner.recipe.epochs} · lr {rate:.2g} · loss {loss:.4f} · top-1 {top1:.1%} · "
-        f"{name} loss {result.loss:.4f} · {name} top-1 {result.top1:.2%} · {speed:,.0f} images/s · {time_taken}"
-    )
     # Where the test pictures are watched, nothing may be chosen by them: then the best network is the last one.
     better = result.top1 > learner.best_top1 if learner.watched.name == "val" else learner.finished
     if better:
         learner.best_top1 = result.top1
-        learner.checkpoint(whole=False).write(run.path / "best.safetensors")
-    run.save(learner.checkpoint(), learner.images_seen)
-    run.write_log(learner.history)
-
-
-def save_and_leave(learner: Learner, run: Run, number: int) -> None:
-    """Save between two updates and end with the signal's exit code."""
-    refuse_divergence("largest weight", learner.largest_weight(), learner, run)
-    run.save(learner.checkpoint(), learner.images_seen)
-    error = Interrupted(f"stopped after {learner.images_seen:,} images; go on with: alexnet resume {run.path}")
-    error.exit_code = 128 + number
-    raise error
+        saver.save_best()
+    saver.save()
+    name, speed, time_taken = learner.watched.name, row["images_per_second"], duration(row["seconds"])
+    say(
+        f"epoch {learner.epoch}/{learner.recipe.epochs} · lr {rate:.2g} · loss {loss:.4f} · top-1 {top1:.1%} · "
+        f"{name} loss {result.loss:.4f} · {name} top-1 {result.top1:.2%} · {speed:,.0f} images/s · {time_taken}"
+        f" · {saver.told()}"
+    )
+    saver.run.journal.write(learner.history)
+    fault("log-written")
 
 
 def refuse_mismatch(store: Store, recipe: Recipe) -> None:
@@ -218,35 +176,46 @@ def train(
     path: Path | str,
     device: str = "cpu",
     weights: Weights | Path | str | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> Run:
-    """Train a network from its start, or from pretrained weights.
+    """Train a network from its start, or from pretrained weights; go on with the same training that was stopped.
 
     Args:
         store: Prepared pictures, or the folder that holds them.
         architecture: The network; its last layer is given as many units as the store has classes.
         recipe: Every number that decides what is learned.
-        path: Folder of the run; new or empty.
+        path: Folder of the run; new or empty, or that of a run with all the same arguments.
         device: `cpu` or `cuda`.
         weights: What to begin with, as `alexnet.weights.read` takes it; layers that it lacks have their own start, and
             pictures reach the network as the weights expect them.
+        save_every: Minutes between checkpoints within an epoch.
 
     Raises:
-        UsageError: If store, architecture and recipe do not fit together, or the folder is in use.
+        UsageError: If store, architecture and recipe do not fit together, or the folder holds something else.
         DataError: If the weights cannot be read, or are not of this network.
-        Diverged: If the loss is not finite.
+        AlexNetError: If there is no room for the run, or another command holds it.
+        Diverged: If loss or gradient is not finite.
         Interrupted: After Ctrl-C.
     """
-    store = store if isinstance(store, Store) else Store(Path(store))
-    weights = read(weights) if isinstance(weights, Path | str) else weights
-    architecture = resolve(architecture, recipe, store, weights)
-    refuse_mismatch(store, recipe)
+    path = Path(path)
+    there = Run(path) if Run.lies_at(path) else None
+    with there.held() if there else nullcontext():
+        store = store if isinstance(store, Store) else Store(Path(store))
+        weights = read(weights) if isinstance(weights, Path | str) else weights
+        architecture = resolve(architecture, recipe, store, weights)
+        refuse_mismatch(store, recipe)
+        if there:
+            there.refuse_other(architecture, recipe, store, weights)
+            return _go_on(there, store, device, save_every)
     learner = Learner(store, architecture, recipe, torch.device(device), weights)
-    run = Run.create(Path(path), architecture, recipe, store, weights)
+    refuse_full(path, *learner.room())
+    run = Run.create(path, architecture, recipe, store, weights)
     for note in [*learner.notes, *_notes(learner, weights)]:
         say(f"note: {note}")
     if recipe.schedule == "plateau" and learner.watched.name == "test":
         say(f"note: {store.path} has no val: the test error lowers the rate, and is no fair measure after that")
-    learn(learner, run)
+    with run.held():
+        learn(learner, run, save_every)
     return run
 
 
@@ -264,23 +233,55 @@ def _notes(learner: Learner, weights: Weights | None) -> list[str]:
     return notes
 
 
-def resume(path: Path | str, device: str = "cpu") -> Run:
+def resume(
+    path: Path | str,
+    device: str = "cpu",
+    store: Path | str | None = None,
+    allow_changes: bool = False,
+    save_every: float = SAVE_EVERY,
+) -> Run:
     """Go on with a run from its newest checkpoint, or from its start; a finished run is left as it is.
+
+    Args:
+        path: Folder of the run.
+        device: `cpu` or `cuda`.
+        store: Where the store lies now, if it has moved.
+        allow_changes: Go on though store, recipe or network are no longer what the checkpoint was made with.
+        save_every: Minutes between checkpoints within an epoch.
 
     Raises:
         UsageError: If there is no run.
-        DataError: If its store is gone or changed, or its checkpoint cannot be read.
+        DataError: If its store is gone or changed, its checkpoints cannot be read, or they are of something else.
+        AlexNetError: If there is no room for checkpoints, or another command holds the run.
     """
     run = Run(path)
-    # A checkpoint has them already.
-    weights = None if run.has_checkpoint else run.weights()
-    learner = Learner(run.store(), run.architecture, run.recipe, torch.device(device), weights)
-    if run.has_checkpoint:
-        checkpoint = Checkpoint.read(run.latest())
+    with run.held():
+        found = run.store(None if store is None else Path(store), allow_changes)
+        return _go_on(run, found, device, save_every, allow_changes)
+
+
+def _go_on(run: Run, store: Store, device: str, save_every: float, allow_changes: bool = False) -> Run:
+    """Go on with a run that is held."""
+    checkpoint, architecture, recipe = run.newest() if run.has_checkpoint else None, run.architecture, run.recipe
+    if checkpoint is not None:
+        odd = checkpoint.differences(architecture, recipe, store)
+        if odd and not allow_changes:
+            way_out = f"put that back, or allow it with alexnet resume {run.path} --allow-changes"
+            raise DataError(f"{checkpoint.path} was made with something else ({'; '.join(odd)}): {way_out}")
+        for text in odd:
+            say(f"note: {text}: the end will be another than it would have been")
+        checkpoint.refuse_other(architecture)
+    # A checkpoint has the weights already that the run began with.
+    learner = Learner(store, architecture, recipe, torch.device(device), None if checkpoint else run.weights())
+    tidy(run.path, checkpoint.path if checkpoint else None)
+    if checkpoint is not None:
         learner.restore(checkpoint)
-        if checkpoint.facts["threads"] != torch.get_num_threads():
-            threads = f"{checkpoint.facts['threads']} threads, not {torch.get_num_threads()}"
-            say(f"note: {path} was trained with {threads}: sums may now round differently")
-        run.write_log(learner.history)
-    learn(learner, run)
+        for note in learner.notes:
+            say(f"note: {note}")
+        run.journal.write(learner.history)
+    run.learns_from(store)
+    if not learner.finished:
+        refuse_full(run.path, *learner.room())
+        say(f"note: {run.path} was not finished: it goes on after {learner.images_seen:,} images")
+        learn(learner, run, save_every)
     return run

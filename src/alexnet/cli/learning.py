@@ -1,6 +1,7 @@
 """The verbs that train: train, resume, and the demo."""
 
 import argparse
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -41,8 +42,26 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: a new one under runs)")
     add_device(parser)
+    add_save_every(parser)
     parser.epilog = "Fields of the recipe go over what --recipe says; the defaults shown are the paper's."
     add_flags(parser, Recipe, SECTIONS)
+
+
+def add_save_every(parser: argparse.ArgumentParser) -> None:
+    """Add --save-every."""
+    text = "save also within an epoch, every so many minutes; 0: after every update (default: 5)"
+    parser.add_argument("--save-every", type=minutes, default=5.0, metavar="MINUTES", help=text)
+
+
+def minutes(text: str) -> float:
+    """Read a time in minutes, 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"needs minutes, 0 or more, not {text}")
+    return value
 
 
 def run_train(options: Options) -> None:
@@ -65,7 +84,7 @@ def run_train(options: Options) -> None:
     if weights is not None and said_of_input(options.vary):
         weights = replace(weights, input=architecture.input)
     path = options.run or free_run(store.path, architecture.name.split()[0])
-    show(train(store, architecture, recipe, path, chosen_device(options), weights))
+    show(train(store, architecture, recipe, path, chosen_device(options), weights, options.save_every))
 
 
 def said_of_input(changes: list[str]) -> str | None:
@@ -110,11 +129,21 @@ def show(run: "Run") -> None:
         print(f"  {picture}")
 
 
+def add_resume(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `resume`."""
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--store", type=Path, metavar="STORE", help="where the store lies now, if it has moved")
+    changed = "go on though store, recipe or network are others than before"
+    parser.add_argument("--allow-changes", action="store_true", help=changed)
+    add_save_every(parser)
+    add_device(parser)
+
+
 def run_resume(options: Options) -> None:
     """Go on with a run, then draw."""
     from alexnet.training import resume
 
-    show(resume(options.run, chosen_device(options)))
+    show(resume(options.run, chosen_device(options), options.store, options.allow_changes, options.save_every))
 
 
 def run_demo(options: Options) -> None:

@@ -41,5 +41,6 @@ def demo(folder: Path, device: str = "cpu") -> tuple[Run, Evaluation]:
 def made_by_demo(path: Path) -> bool:
     """Tell whether something in the demo's folder is its store, its run, or what a killed demo left."""
     if path.name == "run":
-        return (path / "recipe.json").is_file() or (path.is_dir() and not any(path.iterdir()))
+        begun = {path / ".lock", path / "checkpoints"}
+        return (path / "recipe.json").is_file() or (path.is_dir() and {*path.iterdir()} <= begun)
     return path.name == "store" or path.name.startswith(".store.")

@@ -98,7 +98,7 @@ def finished_run(
         UsageError: If the folder holds the run of another network or recipe.
     """
     say(f"{path.name}: {architecture.name}, {recipe.epochs} epochs of {len(store.splits['train']):,} images")
-    if not (path / "latest.json").exists():
+    if not (Run.lies_at(path) and Run(path).has_checkpoint):
         shutil.rmtree(path, ignore_errors=True)
         return train(store, architecture, recipe, path, weights=weights)
     run = Run(path)
