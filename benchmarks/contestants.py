@@ -61,8 +61,12 @@ def random_batch(architecture: Architecture, images: int, device: torch.device) 
     """Draw pictures in the range that the network expects, channels last, and labels."""
     scale = 1.0 if architecture.input in ("imagenet", "deviation") else 60.0
     pictures = torch.randn(images, 3, architecture.input_side, architecture.input_side, device=device) * scale
-    labels = torch.randint(architecture.rows()[-1].output[0], (images,), device=device)
-    return pictures.contiguous(memory_format=torch.channels_last), labels
+    return pictures.contiguous(memory_format=torch.channels_last), random_labels(architecture, images, device)
+
+
+def random_labels(architecture: Architecture, images: int, device: torch.device) -> Tensor:
+    """Draw labels."""
+    return torch.randint(architecture.classes, (images,), device=device)
 
 
 def training_operations(architecture: Architecture) -> float:
