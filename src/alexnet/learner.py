@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexnet import __version__
+from alexnet import __version__, compiled
 from alexnet.architectures import Architecture
 from alexnet.checkpoint import Checkpoint, network_facts, statistics_tensors
 from alexnet.data.augment import View
@@ -29,6 +29,8 @@ from alexnet.weights import Weights, fit
 
 # Updates whose mean loss is one row of updates.jsonl.
 WINDOW = 10
+# What a checkpoint says of kernels that were not compiled.
+PYTORCH = "PyTorch's"
 
 
 class Learner:
@@ -269,4 +271,5 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "CPU": torch.backends.cpu.get_cpu_capability(),
+        "kernels": compiled.library().digest or PYTORCH,
     }

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
+from alexnet import compiled
 from alexnet.architectures import INPUTS, Architecture
-from alexnet.data.batches import batches
+from alexnet.checkpoint import Checkpoint
+from alexnet.computing import Computing
+from alexnet.data import one_pass
 from alexnet.data.chance import Chance, order
 from alexnet.data.store import Store
 from alexnet.divergence import Guard, NotFinite
 from alexnet.durable import fault
 from alexnet.errors import DataError, UsageError
-from alexnet.learner import Learner
-from alexnet.nn.network import arithmetic
+from alexnet.learner import PYTORCH, Learner
 from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
 from alexnet.rotation import refuse_full, tidy
@@ -30,13 +31,14 @@ from alexnet.tally import Tally
 from alexnet.weights import Weights, read
 
 
-def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY) -> None:
+def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY, repeatable: bool = False) -> None:
     """Train until the recipe is done: the loop of §5, with a validation and a checkpoint after each epoch.
 
     Args:
         learner: What learns.
         run: Its folder, held by the caller.
         save_every: Minutes between checkpoints within an epoch; 0: after every update.
+        repeatable: Whether equal runs must give equal numbers on a GPU, too.
 
     Raises:
         Diverged: If loss or gradient is not finite; the update is not made and the last checkpoint stays.
@@ -50,6 +52,8 @@ def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY) -> None:
         recipe.stuck_after,
         updates=learner.updates,
     )
+    computing = Computing(network, recipe, split, device, repeatable)
+    say(f"note: {computing.told}")
     guard = Guard(network.parameters(), learner.optimizer)
     saver = Saver(learner, run, guard, save_every)
     with saver.leaving_well() as stop:
@@ -62,15 +66,11 @@ def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY) -> None:
             network.train()
             what = f"epoch {learner.epoch + 1}/{recipe.epochs}"
             with Progress(what, len(sequence), done=learner.tally.images) as progress:
-                for batch in batches(split, sequence[learner.batch * recipe.batch_size :], recipe.batch_size, device):
+                for batch in computing.batches(sequence[learner.batch * recipe.batch_size :]):
                     # Forward and backward.
-                    pictures = learner.view.train(
-                        batch.pictures, Chance(recipe.seed, learner.epoch, batch.indices), recipe
-                    )
-                    with arithmetic(device, recipe.precision):
-                        scores = network(pictures)
-                    loss = F.cross_entropy(scores.float(), batch.labels, label_smoothing=recipe.label_smoothing)
-                    loss.backward()
+                    chance = Chance(recipe.seed, learner.epoch, batch.indices)
+                    pictures = one_pass.show(learner.view, batch.pictures, chance, recipe, computing.dtype)
+                    loss, scores = computing.gradients(pictures, batch.labels)
                     guard.watch(loss, learner.batch)
 
                     # Update, count, show, and stop if asked to.
@@ -177,6 +177,7 @@ def train(
     device: str = "cpu",
     weights: Weights | Path | str | None = None,
     save_every: float = SAVE_EVERY,
+    repeatable: bool = False,
 ) -> Run:
     """Train a network from its start, or from pretrained weights; go on with the same training that was stopped.
 
@@ -189,6 +190,7 @@ def train(
         weights: What to begin with, as `alexnet.weights.read` takes it; layers that it lacks have their own start, and
             pictures reach the network as the weights expect them.
         save_every: Minutes between checkpoints within an epoch.
+        repeatable: As for `learn`.
 
     Raises:
         UsageError: If store, architecture and recipe do not fit together, or the folder holds something else.
@@ -206,7 +208,7 @@ def train(
         refuse_mismatch(store, recipe)
         if there:
             there.refuse_other(architecture, recipe, store, weights)
-            return _go_on(there, store, device, save_every)
+            return _go_on(there, store, device, save_every, repeatable)
     learner = Learner(store, architecture, recipe, torch.device(device), weights)
     refuse_full(path, *learner.room())
     run = Run.create(path, architecture, recipe, store, weights)
@@ -215,7 +217,7 @@ def train(
     if recipe.schedule == "plateau" and learner.watched.name == "test":
         say(f"note: {store.path} has no val: the test error lowers the rate, and is no fair measure after that")
     with run.held():
-        learn(learner, run, save_every)
+        learn(learner, run, save_every, repeatable)
     return run
 
 
@@ -239,6 +241,7 @@ def resume(
     store: Path | str | None = None,
     allow_changes: bool = False,
     save_every: float = SAVE_EVERY,
+    repeatable: bool = False,
 ) -> Run:
     """Go on with a run from its newest checkpoint, or from its start; a finished run is left as it is.
 
@@ -248,6 +251,7 @@ def resume(
         store: Where the store lies now, if it has moved.
         allow_changes: Go on though store, recipe or network are no longer what the checkpoint was made with.
         save_every: Minutes between checkpoints within an epoch.
+        repeatable: As for `learn`.
 
     Raises:
         UsageError: If there is no run.
@@ -257,12 +261,27 @@ def resume(
     run = Run(path)
     with run.held():
         found = run.store(None if store is None else Path(store), allow_changes)
-        return _go_on(run, found, device, save_every, allow_changes)
+        return _go_on(run, found, device, save_every, repeatable, allow_changes)
 
 
-def _go_on(run: Run, store: Store, device: str, save_every: float, allow_changes: bool = False) -> Run:
-    """Go on with a run that is held."""
-    checkpoint, architecture, recipe = run.newest() if run.has_checkpoint else None, run.architecture, run.recipe
+def _go_on(
+    run: Run, store: Store, device: str, save_every: float, repeatable: bool, allow_changes: bool = False
+) -> Run:
+    """Go on with a run that is held, by the kernels that it began with."""
+    checkpoint = run.newest() if run.has_checkpoint else None
+    machine = checkpoint.facts.get("machine") if checkpoint else None
+    with compiled.without() if isinstance(machine, dict) and machine.get("kernels") == PYTORCH else nullcontext():
+        learner = _restored(run, checkpoint, store, device, allow_changes)
+        if not learner.finished:
+            refuse_full(run.path, *learner.room())
+            say(f"note: {run.path} was not finished: it goes on after {learner.images_seen:,} images")
+            learn(learner, run, save_every, repeatable)
+    return run
+
+
+def _restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str, allow_changes: bool) -> Learner:
+    """Make the learner of a run as it was at a checkpoint, or as it began."""
+    architecture, recipe = run.architecture, run.recipe
     if checkpoint is not None:
         odd = checkpoint.differences(architecture, recipe, store)
         if odd and not allow_changes:
@@ -280,8 +299,4 @@ def _go_on(run: Run, store: Store, device: str, save_every: float, allow_changes
             say(f"note: {note}")
         run.journal.write(learner.history)
     run.learns_from(store)
-    if not learner.finished:
-        refuse_full(run.path, *learner.room())
-        say(f"note: {run.path} was not finished: it goes on after {learner.images_seen:,} images")
-        learn(learner, run, save_every)
-    return run
+    return learner
