@@ -243,7 +243,8 @@ class Learner:
         for number, (name, _) in enumerate(self._parameters() if self._same_optimizer(facts) else []):
             keys = [key for key in held if key.rpartition(".")[0] == name]
             if keys:
-                by_number[number] = {key.rpartition(".")[2]: held[key] for key in keys}
+                # Copied: a tensor that is read lies in the file, which a later save removes.
+                by_number[number] = {key.rpartition(".")[2]: held[key].clone() for key in keys}
         self.optimizer.load_state_dict({"state": by_number, "param_groups": groups})
         self.schedule.load_state_dict(facts["schedule"])
         if self.average is not None and "average_updates" in facts:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alexnet.divergence import Guard, NotFinite
-from alexnet.errors import Diverged, Interrupted
+from alexnet.errors import AlexNetError, Diverged, Interrupted
 from alexnet.learner import Learner
 from alexnet.rotation import BEST
 from alexnet.run import Run
@@ -50,16 +50,25 @@ class Saver:
             AlexNetError: If it cannot be written; the checkpoint before is kept.
         """
         self.refuse_broken()
-        begun = time.perf_counter()
-        self.run.save(self.learner.checkpoint(), self.learner.images_seen)
+        with self._writing():
+            self.run.save(self.learner.checkpoint(), self.learner.images_seen)
         self._saved = self.learner.epoch, self.learner.batch
         self._last = time.monotonic()
-        self.seconds += time.perf_counter() - begun
 
     def save_best(self) -> None:
         """Save the network alone, as the best so far."""
+        with self._writing():
+            self.learner.checkpoint(whole=False).write(self.run.path / BEST)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Take the time; say how to go on if the disk does not take what is written."""
         begun = time.perf_counter()
-        self.learner.checkpoint(whole=False).write(self.run.path / BEST)
+        try:
+            yield
+        except AlexNetError as error:
+            way_out = f"what was saved before is kept: mend that, then alexnet resume {self.run.path}"
+            raise AlexNetError(f"{error}; {way_out}") from error
         self.seconds += time.perf_counter() - begun
 
     def told(self) -> str:
