@@ -20,8 +20,8 @@ except ImportError:
 
 __all__ = ["BLOCK", "block", "kernel", "launch", "tl", "triton", "usable"]
 
-# Numbers that one program of a kernel works on at a time: four for each of 256 threads. By the
-# machine code for an H200 more of them make a thread's reads lie apart, and take registers from other threads.
+# Numbers that one program of a kernel works on at a time: four for each of 256 threads. More of them make a thread's
+# reads lie apart and take registers from other threads, by the machine code for an H200.
 BLOCK = 1024
 WARPS = 8
 

@@ -13,9 +13,8 @@ from alexnet import compiled
 from alexnet.kernels import usable
 from alexnet.layers import Pool
 from alexnet.layers import ResponseNorm as Description
-from alexnet.nn import norm_compiled, norm_kernels
+from alexnet.nn import norm_compiled, norm_kernels, response_norm
 from alexnet.nn.norm_kernels import NOTHING
-from alexnet.nn.response_norm import ResponseNorm
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -43,9 +42,8 @@ def maps(*shape, dtype=torch.float32):
 
 
 def slow(x, layer, relu=False, pool=None):
-    """The same by PyTorch's operations, step by step."""
-    with compiled.without():
-        x = ResponseNorm(layer)(F.relu(x) if relu else x)
+    """The same by PyTorch's operations, step by step, without any kernel of ours."""
+    x = response_norm._Normalise.apply(F.relu(x) if relu else x, layer)
     return x if pool is None else F.max_pool2d(x, pool.kernel, pool.stride, ceil_mode=pool.round_up)
 
 

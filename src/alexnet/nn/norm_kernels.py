@@ -255,6 +255,6 @@ def normalise(
         pool: What follows it.
 
     Returns:
-        Maps of the dtype of `x`, channels last. In bfloat16 each is rounded as often as in separate steps.
+        Maps of the dtype of `x`, channels last. In bfloat16 none is rounded more often than in separate steps.
     """
     return _Normalise.apply(x, _Work.of(x, layer, relu, pool))
