@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from alexnet import durable, training
+from alexnet import compiled, computing, durable, gradients, preflight, training
 from alexnet import learner as learner_module
-from alexnet.catalogue import CIFAR_18PCT, PAPER, SINGLE
+from alexnet.catalogue import CIFAR_18PCT
 from alexnet.checkpoint import Checkpoint
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
@@ -238,14 +238,14 @@ def test_the_log_is_what_evaluation_says_of_the_network(tiny_run, tiny_store):
 
 def test_every_picture_is_seen_once_an_epoch(start, monkeypatch):
     seen = []
-    batches = training.batches
+    batches = computing.batches
 
     def watched(*arguments):
         for batch in batches(*arguments):
             seen.append(batch.indices)
             yield batch
 
-    monkeypatch.setattr(training, "batches", watched)
+    monkeypatch.setattr(computing, "batches", watched)
     start(batch_size=20)
     assert [len(indices) for indices in seen] == [20, 20, 8] * 2
     first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
@@ -381,6 +381,33 @@ def test_rows_after_the_checkpoint_are_dropped_from_the_log(start, stop_at_check
     assert [row["epoch"] for row in resume(tmp_path / "run").log()] == [1, 2]
 
 
+def test_a_run_goes_on_by_the_kernels_that_it_began_with(start, stop_at_check, monkeypatch, capsys):
+    with compiled.without():
+        whole = state(start("whole"))
+        stop_at_check(2)
+        with pytest.raises(Interrupted):
+            start("stopped")
+    monkeypatch.undo()
+    capsys.readouterr()
+    assert state(start("stopped")) == whole  # the same arguments again
+    told = capsys.readouterr().err
+    assert "PyTorch's kernels (left out)" in told
+    assert "round differently" not in told
+
+
+@pytest.mark.skipif(compiled.library().functions is None, reason=compiled.library().told)
+def test_a_run_that_cannot_have_its_kernels_any_longer_says_so(start, stop_at_check, monkeypatch, capsys):
+    stop_at_check(2)
+    with pytest.raises(Interrupted):
+        start()
+    monkeypatch.undo()
+    with compiled.without():
+        start()
+    assert (
+        f"with kernels {compiled.library().digest}, not PyTorch's: sums may now round diff" in capsys.readouterr().err
+    )
+
+
 def test_another_number_of_threads_is_told(tiny_run, tmp_path, capsys):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     resume(run)
@@ -417,7 +444,7 @@ def test_a_run_that_was_meddled_with_is_not_resumed(tiny_run, tmp_path, file, ch
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_a_loss_that_is_not_finite_stops_before_the_update(start, tmp_path, monkeypatch, value):
     losses, updates = itertools.count(1), []
-    cross_entropy, set_rate = training.F.cross_entropy, learner_module.set_rate
+    cross_entropy, set_rate = gradients.F.cross_entropy, learner_module.set_rate
 
     def broken(*arguments, **options):
         loss = cross_entropy(*arguments, **options)
@@ -427,7 +454,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(start, tmp_path, monk
         updates.append(arguments)
         set_rate(*arguments)
 
-    monkeypatch.setattr(training.F, "cross_entropy", broken)
+    monkeypatch.setattr(gradients.F, "cross_entropy", broken)
     monkeypatch.setattr(learner_module, "set_rate", watched)
     with pytest.raises(Diverged) as caught:
         start()
@@ -559,14 +586,6 @@ def test_the_last_layer_gets_a_unit_a_class(start, photo_store):
     assert all(row["val_top5"] is None for row in run.log())
 
 
-@pytest.mark.parametrize("network", [PAPER, SINGLE, CIFAR_18PCT], ids=lambda network: network.name)
-def test_a_start_is_resolved_with_the_recipe(network, tiny_store, tiny_recipe):
-    store = Store(tiny_store)
-    printed = training.resolve(network, tiny_recipe.with_changes(start="architecture"), store)
-    assert printed == network.with_classes(10)
-    assert training.resolve(network, tiny_recipe, store) == network.with_classes(10).with_he_start()
-
-
 # The truth.
 
 
@@ -581,7 +600,7 @@ def test_the_drawn_set_is_learned_and_wrong_labels_are_not(tmp_path, monkeypatch
 
     wrong = Store(tmp_path / "store")
     wrong.splits["train"].labels[:] = np.random.default_rng(0).permutation(wrong.splits["train"].labels)
-    learner = Learner(wrong, training.resolve(network, recipe, wrong), recipe, CPU)
+    learner = Learner(wrong, preflight.resolve(network, recipe, wrong), recipe, CPU)
     end = Run.create(tmp_path / "wrong", network, recipe, wrong)
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "finished", property(lambda self: self.epoch == 3))

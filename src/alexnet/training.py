@@ -3,14 +3,13 @@
 import math
 import time
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from alexnet import compiled
-from alexnet.architectures import INPUTS, Architecture
+from alexnet.architectures import Architecture
 from alexnet.checkpoint import Checkpoint
 from alexnet.computing import Computing
 from alexnet.data import one_pass
@@ -18,8 +17,9 @@ from alexnet.data.chance import Chance, order
 from alexnet.data.store import Store
 from alexnet.divergence import Guard, NotFinite
 from alexnet.durable import fault
-from alexnet.errors import DataError, UsageError
+from alexnet.errors import DataError
 from alexnet.learner import PYTORCH, Learner
+from alexnet.preflight import notes, refuse_mismatch, resolve
 from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
 from alexnet.rotation import refuse_full, tidy
@@ -145,30 +145,6 @@ def finish_epoch(saver: Saver, stop: Stop) -> None:
     fault("log-written")
 
 
-def refuse_mismatch(store: Store, recipe: Recipe) -> None:
-    """Refuse a store that the recipe or the network cannot learn from."""
-    if "train" not in store.splits or not ("val" in store.splits or "test" in store.splits):
-        found = ", ".join(sorted(store.splits))
-        raise UsageError(
-            f"{store.path} has the splits {found}; training needs train, and val or test: prepare it again"
-        )
-    pictures = len(store.splits["train"])
-    if pictures < recipe.batch_size:
-        few = f"{store.path} has {pictures} training images"
-        raise UsageError(f"{few}, fewer than a batch of {recipe.batch_size}: lower --batch-size")
-
-
-def resolve(architecture: Architecture, recipe: Recipe, store: Store, weights: Weights | None = None) -> Architecture:
-    """Give the network that is trained: with the store's number of classes, the recipe's start, the weights' input."""
-    architecture = architecture.with_classes(len(store.classes))
-    if recipe.start == "he":
-        architecture = architecture.with_he_start(recipe.first_layer_gain)
-    if weights is None or weights.input in (None, architecture.input):
-        return architecture
-    # The first layer's start, which the input has to suit, is not used: its weights are there.
-    return replace(architecture, input=weights.input, dead_start_allowed=True)
-
-
 def train(
     store: Store | Path | str,
     architecture: Architecture,
@@ -212,27 +188,11 @@ def train(
     learner = Learner(store, architecture, recipe, torch.device(device), weights)
     refuse_full(path, *learner.room())
     run = Run.create(path, architecture, recipe, store, weights)
-    for note in [*learner.notes, *_notes(learner, weights)]:
+    for note in [*learner.notes, *notes(learner, weights)]:
         say(f"note: {note}")
-    if recipe.schedule == "plateau" and learner.watched.name == "test":
-        say(f"note: {store.path} has no val: the test error lowers the rate, and is no fair measure after that")
     with run.held():
         learn(learner, run, save_every, repeatable)
     return run
-
-
-def _notes(learner: Learner, weights: Weights | None) -> list[str]:
-    """Say what is allowed, but seldom meant."""
-    recipe, view, notes = learner.recipe, learner.view, []
-    if weights is not None and weights.input is None:
-        told = f"{weights.source} does not tell which pixels it expects"
-        notes.append(f"{told}: it gets {INPUTS[view.convention]}; --vary input=… chooses others")
-    if weights is not None and recipe.start == "he" and any("anew" in note for note in learner.notes):
-        notes.append("new layers that start as He has it spoil pretrained ones: --start architecture learns sooner")
-    if recipe.crop == "random" and view.view_side == view.side and not recipe.pad:
-        room = f"pictures of {view.side} pixels have no room for random crops"
-        notes.append(f"{room}: give --view-side {round(view.side * 8 / 7)}, or prepare them larger")
-    return notes
 
 
 def resume(

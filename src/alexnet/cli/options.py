@@ -14,7 +14,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_device(options: Options) -> str:
-    """Find the device that was asked for, or refuse one that is not there; this process will compute, and keep memory."""
+    """Find the device that was asked for, or refuse one that is not there; who asks will compute, and keeps memory."""
     import torch
 
     from alexnet.memory import keep_memory
