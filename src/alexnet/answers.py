@@ -169,13 +169,11 @@ def _draw_answer(sheet: Canvas, left: int, top: int, answer: Answer) -> None:
 
 
 def percent(share: float) -> str:
-    """Write a probability as people read it.
+    """Write a probability as people read it; only what is certain is 0 or 100.
 
     >>> [percent(share) for share in (1.0, 0.9996, 0.934, 0.0004)]
-    ['100 %', '>99.9 %', '93.4 %', '<0.1 %']
+    ['100%', '>99.9%', '93.4%', '<0.1%']
     """
-    if share == 1:
-        return "100 %"
-    if share > 0.9995:
-        return ">99.9 %"
-    return "<0.1 %" if share < 0.0005 else f"{share:.1%}".replace("%", " %")
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= share < 1 else f"{share:.0%}" if share == 1 else f"{share:.1%}"

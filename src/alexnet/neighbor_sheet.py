@@ -5,6 +5,7 @@ The paper shows the first only and says of the second that it would not retrieve
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,10 +63,8 @@ def draw_neighbors(
         for number, (match, (upper, lower)) in enumerate(zip(matches, pictures, strict=True)):
             top = HEAD_PX + number * MATCH_PX
             words = Path(match.query).name if match.label is None else short_class(match.label)
-            room = CELL_PX + QUERY_GAP_PX - GAP_PX
-            sheet.write(
-                MARGIN_PX, top + LINE_PX - 6, words, room, match.label is None, fontsize=HEADING, fontweight="bold"
-            )
+            look: Any = {"keep_end": match.label is None, "fontsize": HEADING, "fontweight": "bold"}
+            sheet.write(MARGIN_PX, top + LINE_PX - 6, words, CELL_PX + QUERY_GAP_PX - GAP_PX, **look)
             sheet.show(MARGIN_PX, top + LINE_PX + 4, match.picture, CELL_PX)
             _draw_row(sheet, top, f"by {layer}", match, match.neighbors, upper)
             _draw_row(sheet, top + ROW_PX, "by pixels", match, match.by_pixels, lower)
