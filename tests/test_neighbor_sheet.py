@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet.data.canvas import LINE_PX, MARGIN_PX, Canvas
+from alexnet.data.canvas import LINE_PX, MARGIN_PX, SHEET_PX, Canvas
 from alexnet.neighbor_sheet import (
     CELL_PX,
     HEAD_PX,
@@ -41,14 +41,20 @@ def test_neighbors_of_the_same_class_are_counted():
     assert agreement(MATCHES[1:]) == (0, 0, 0)
 
 
-def test_a_query_stands_left_of_its_nearest_in_both_rows(tmp_path, monkeypatch):
-    words, write = [], Canvas.write
+@pytest.fixture
+def words(monkeypatch):
+    """All that is written, with its colour."""
+    found, write = [], Canvas.write
 
     def remember(self, left, top, text, *rest, **look):
-        words.append((text, look.get("color")))
+        found.append((text, look.get("color")))
         write(self, left, top, text, *rest, **look)
 
     monkeypatch.setattr(Canvas, "write", remember)
+    return found
+
+
+def test_a_query_stands_left_of_its_nearest_in_both_rows(tmp_path, words):
     pictures = [pictures_of(one, seed) for seed, one in enumerate(MATCHES)]
     draw_neighbors(tmp_path / "sheet.png", "title", "relu7", MATCHES, pictures)
     with Image.open(tmp_path / "sheet.png") as image:
@@ -71,18 +77,11 @@ def test_a_query_stands_left_of_its_nearest_in_both_rows(tmp_path, monkeypatch):
     assert told.count("2.5") == 6
 
 
-def test_own_pictures_are_not_judged(tmp_path, monkeypatch):
-    words, write = [], Canvas.write
-    monkeypatch.setattr(
-        Canvas,
-        "write",
-        lambda self, *rest, **look: (words.append((rest[2], look.get("color"))), write(self, *rest, **look)),
-    )
+def test_own_pictures_are_not_judged(tmp_path, words):
     draw_neighbors(tmp_path / "sheet.png", "title", "relu7", MATCHES[1:], [pictures_of(MATCHES[1], 0)])
     assert not [text for text, colour in words if colour in (SAME, OTHER)]
     assert not [text for text, _ in words if "class" in text]
 
 
-@pytest.mark.parametrize("columns", [6])
-def test_six_fit_on_the_sheet(columns):
-    assert column_left(columns - 1) + CELL_PX <= 1080 - MARGIN_PX
+def test_six_fit_on_the_sheet():
+    assert column_left(5) + CELL_PX <= SHEET_PX - MARGIN_PX

@@ -49,3 +49,36 @@ def test_what_cannot_be_exported_is_refused(command, tiny_run, tmp_path):
     (tmp_path / "full" / "letter.txt").write_text("mine")
     assert command("export", tiny_run, "full").code == 2
     assert (tmp_path / "full" / "letter.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".pt2"])
+def test_the_network_is_written_as_a_program_and_compared(command, tiny_run, tmp_path, ending):
+    pytest.importorskip("onnxruntime", reason="needs the extra `export`")
+    pytest.importorskip("onnxscript", reason="needs the extra `export`")
+    done = command("export", tiny_run, f"mine{ending}", "--check", 5)
+    assert (done.code, done.out) == (0, f"mine{ending}\n")
+    assert done.err.startswith("compared on 5 pictures of test: the same best classes for 5, largest difference ")
+    shutil.copy(tiny_run / "best.safetensors", tmp_path / "alone.safetensors")
+    done = command("export", "alone.safetensors", f"other{ending}", "--bare")
+    assert done.code == 0
+    assert done.err.startswith("compared on 100 pictures of noise: the same best classes for 100")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["mine.pth", "--bare"], "--bare and --check are of .onnx and .pt2: end FILE so, or leave them out"),
+        (["mine", "--check", "5"], "--bare and --check are of .onnx and .pt2: end FILE so, or leave them out"),
+        (["mine.onnx", "--check", "0"], "--check 0 compares nothing: give 1 or more"),
+    ],
+)
+def test_flags_without_effect_are_refused(command, tiny_run, words, message):
+    done = command("export", tiny_run, *words)
+    assert (done.code, done.err) == (2, f"error: {message}\n")
+
+
+def test_the_endings_are_those_of_export():
+    from alexnet import export
+    from alexnet.cli import using
+
+    assert using.PROGRAMS == export.ENDINGS

@@ -90,7 +90,9 @@ def parser() -> Parser:
     )
     filters = verb("filters", using.run_filters, "draw what conv1 of a run learned")
     filters.add_argument("run", type=Path, metavar="RUN")
-    using.add_export(verb("export", using.run_export, "write a run's weights, or a folder for from_pretrained"))
+    using.add_export(
+        verb("export", using.run_export, "write a run's network, its weights, or a folder for from_pretrained")
+    )
     telling.add_info(verb("info", telling.run_info, "a network's layers, or a recipe's numbers"))
     telling.add_reproduce(
         verb("reproduce", telling.run_reproduce, "rerun the claims and write-ups; without a name, list them")

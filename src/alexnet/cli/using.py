@@ -3,9 +3,20 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alexnet.architectures import INPUTS
 from alexnet.cli.options import Options
+from alexnet.errors import AlexNetError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from alexnet.prediction import Model
+
+# As in export.py, which loads torch.
+PROGRAMS = (".onnx", ".pt2")
+CHECKED = 100  # pictures on which an exported network is compared
 
 
 def run_filters(options: Options) -> None:
@@ -26,9 +37,16 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="weights as .pth or .npz (torchvision's names where the network is its), .safetensors, .npy or "
-        ".caffemodel (Caffe's networks); without an ending, a folder for from_pretrained",
+        help="the network as .onnx or .pt2 (PyTorch's exported program); its weights as .pth or .npz (torchvision's "
+        "names where the network is its), .safetensors, .npy or .caffemodel (Caffe's networks); without an ending, a "
+        "folder for from_pretrained",
     )
+    bare = "of .onnx and .pt2: leave out what is around the network: its own input goes in, scores come out; else "
+    bare += "pictures as the store holds them go in, uint8, and probabilities come out"
+    parser.add_argument("--bare", action="store_true", help=bare)
+    check = "of .onnx and .pt2: pictures on which its answers are compared with the run's before it is written: those "
+    check += f"held out in its store, or noise where that is gone (default: {CHECKED})"
+    parser.add_argument("--check", type=int, metavar="N", help=check)
 
 
 def run_export(options: Options) -> None:
@@ -37,8 +55,15 @@ def run_export(options: Options) -> None:
     from alexnet.run import Run
     from alexnet.weights import write
 
-    model, path = load(options.run), options.file
-    if path.suffix:
+    path, ending = options.file, options.file.suffix.lower()
+    if (options.bare or options.check is not None) and ending not in PROGRAMS:
+        raise UsageError("--bare and --check are of .onnx and .pt2: end FILE so, or leave them out")
+    if options.check is not None and options.check < 1:
+        raise UsageError(f"--check {options.check} compares nothing: give 1 or more")
+    model = load(options.run)
+    if ending in PROGRAMS:
+        export_program(options, model)
+    elif ending:
         write(path, model.network, model.classes)
         if path.suffix != ".safetensors":
             pixels = INPUTS[model.network.architecture.input]
@@ -48,3 +73,32 @@ def run_export(options: Options) -> None:
         best = max((row["val_top1"] for row in run.log()), default=None)
         model.save_pretrained(path, {} if best is None else {"top-1, validation": best}, run.told())
     print(path)
+
+
+def export_program(options: Options, model: "Model") -> None:
+    """Write the network as a program and say how it compares."""
+    from alexnet.export import export
+    from alexnet.progress import say
+
+    pictures, what = compared_pictures(options, model)
+    found = export(model.trained, options.file, pictures, options.bare)
+    say(
+        f"compared on {found.pictures:,} {what}: the same best classes for {found.same_top:,}, "
+        f"largest difference {found.difference:.1e}"
+    )
+
+
+def compared_pictures(options: Options, model: "Model") -> "tuple[np.ndarray, str]":
+    """Give pictures to compare on: held out in the run's store, or noise, and what they are."""
+    import numpy as np
+
+    from alexnet.cli.pictures import chosen_split
+    from alexnet.run import Run
+
+    count, side = options.check or CHECKED, model.trained.view.stored_side
+    try:
+        split = chosen_split(Run(options.run).store(), None)
+        return split.pictures(np.arange(min(count, len(split)))), f"pictures of {split.name}"
+    except AlexNetError:  # no run, or no store of its own any more, or nothing held out
+        noise = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
+        return noise, "pictures of noise"
