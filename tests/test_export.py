@@ -105,7 +105,9 @@ def test_all_kinds_of_layers_are_exported_without_a_word(trained, pictures, tmp_
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("name", ["cifar-18pct", "cifar-13pct", "cifar-11pct"])
+@pytest.mark.parametrize(
+    "name", ["cifar-18pct", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cifar-13pct", "cifar-11pct"))]
+)
 def test_the_networks_for_small_pictures_are_exported(tiny_store, tmp_path, name, tiny_recipe, pictures):
     store = Store(tiny_store)
     network = initialise(Network(ARCHITECTURES[name].with_classes(8))).eval()

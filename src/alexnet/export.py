@@ -74,7 +74,7 @@ def export(
     refuse_without_extra(path)
     program = Program(trained, bare).eval()
     facts = told(trained, bare)
-    data, answer = (_as_onnx if ending == ".onnx" else _as_pt2)(program, _example(trained, bare), facts)
+    data, answer = (_as_onnx if ending == ".onnx" else _as_pt2)(program, example(trained, bare), facts)
     found = compare(trained, answer, pictures, bare)
     if not found.difference <= TOLERANCE or found.same_top < found.pictures:
         raise AlexNetError(
@@ -111,14 +111,14 @@ def told(trained: Trained, bare: bool) -> dict[str, str]:
     }
 
 
-def _example(trained: Trained, bare: bool) -> Tensor:
+def example(trained: Trained, bare: bool) -> Tensor:
     """Give an input of the right form; two pictures, because one is taken for a constant."""
     side, stored = trained.view.side, trained.view.stored_side
     return torch.zeros(2, 3, side, side) if bare else torch.zeros(2, stored, stored, 3, dtype=torch.uint8)
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keep back what PyTorch's exporters have to say of themselves."""
     log = logging.getLogger("torch.onnx")
     level = log.level
@@ -131,31 +131,42 @@ def _quietly() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _as_onnx(program: Program, example: Tensor, facts: dict[str, str]) -> tuple[bytes, Answer]:
+def _as_onnx(program: Program, given: Tensor, facts: dict[str, str]) -> tuple[bytes, Answer]:
     """Give the file's content, and the network as onnxruntime runs it."""
-    import onnx
-    import onnxruntime
+    data: bytes = onnx_model(program, given, facts).SerializeToString()
+    return data, session(data)
 
-    bare = example.is_floating_point()
-    taken, given = ("input", "scores") if bare else ("pictures", "probabilities")
-    names: Any = {"input_names": [taken], "output_names": [given]}
-    with _quietly():
+
+def onnx_model(program: Program, given: Tensor, facts: dict[str, str]) -> Any:
+    """Make an ONNX model of a program, checked to be sound."""
+    import onnx
+
+    names = ("input", "scores") if given.is_floating_point() else ("pictures", "probabilities")
+    with quietly():
         shapes = ({0: torch.export.Dim("n")},)
-        made: Any = torch.onnx.export(program, (example,), dynamo=True, dynamic_shapes=shapes, verbose=False, **names)
+        made: Any = torch.onnx.export(
+            program, (given,), dynamic_shapes=shapes, input_names=names[:1], output_names=names[1:], verbose=False
+        )
     made.model.metadata_props.update(facts)
     for node in made.model.graph:
         node.metadata_props.clear()  # names of files on this machine
-    model = made.model_proto
-    onnx.checker.check_model(model)
-    data: bytes = model.SerializeToString()
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    return data, lambda x: torch.from_numpy(session.run(None, {taken: x.numpy()})[0])
+    onnx.checker.check_model(made.model_proto)
+    return made.model_proto
 
 
-def _as_pt2(program: Program, example: Tensor, facts: dict[str, str]) -> tuple[bytes, Answer]:
+def session(data: bytes) -> Answer:
+    """Run an ONNX file's content on the CPU."""
+    import onnxruntime
+
+    running = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (taken,) = running.get_inputs()
+    return lambda x: torch.from_numpy(running.run(None, {taken.name: x.numpy()})[0])
+
+
+def _as_pt2(program: Program, given: Tensor, facts: dict[str, str]) -> tuple[bytes, Answer]:
     """Give the file's content, and the network as it is read back."""
-    with _quietly(), torch.no_grad():
-        made = torch.export.export(program, (example,), dynamic_shapes=({0: torch.export.Dim("n")},))
+    with quietly(), torch.no_grad():
+        made = torch.export.export(program, (given,), dynamic_shapes=({0: torch.export.Dim("n")},))
         for node in made.graph.nodes:
             node.meta.pop("stack_trace", None)  # names of files on this machine
         stream = io.BytesIO()

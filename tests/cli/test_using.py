@@ -1,5 +1,6 @@
 """Tests of alexnet.cli.using: filters, export."""
 
+import re
 import shutil
 
 import pytest
@@ -64,11 +65,22 @@ def test_the_network_is_written_as_a_program_and_compared(command, tiny_run, tmp
     assert done.err.startswith("compared on 100 pictures of noise: the same best classes for 100")
 
 
+def test_integers_are_written_with_what_they_cost(command, tiny_run, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs the extra `export`")
+    from alexnet import int8
+
+    monkeypatch.setattr(int8, "LOSS", 1.0)
+    done = command("export", tiny_run, "mine.onnx", "--int8", "--check", 6)
+    assert (done.code, done.out) == (0, "mine.onnx\n")
+    assert re.fullmatch(r"of 6 pictures of test: [\d.]+% recognised, in float32 [\d.]+%\n", done.err)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["mine.pth", "--bare"], "--bare and --check are of .onnx and .pt2: end FILE so, or leave them out"),
         (["mine", "--check", "5"], "--bare and --check are of .onnx and .pt2: end FILE so, or leave them out"),
+        (["mine.pt2", "--int8"], "--int8 is of .onnx with its preprocessing: end FILE so, leave out --bare, or --int8"),
         (["mine.onnx", "--check", "0"], "--check 0 compares nothing: give 1 or more"),
     ],
 )
