@@ -49,7 +49,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     check += f"held out in its store, or noise where that is gone (default: {CHECKED})"
     parser.add_argument("--check", type=int, metavar="N", help=check)
     int8 = "of .onnx: in 8-bit integers, a quarter of the size and faster on a CPU; not written where that costs more "
-    int8 += f"than 1 % of the held-out pictures (default of --check: {MEASURED})"
+    int8 += f"than 1 %% of the held-out pictures (default of --check: {MEASURED})"
     parser.add_argument("--int8", action="store_true", help=int8)
 
 
