@@ -24,6 +24,7 @@ from alexnet.prediction import load
 from alexnet.run import Trained
 
 onnx = pytest.importorskip("onnx", reason="needs the extra `export`")
+pytest.importorskip("onnxscript", reason="needs the extra `export`")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra `export`")
 
 
