@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet import __version__
-from alexnet.cli import evaluating, learning, looking, stores, telling, using
+from alexnet.cli import evaluating, finding, learning, looking, predicting, stores, telling, using
 from alexnet.cli.options import Options, add_device
 from alexnet.errors import AlexNetError
 from alexnet.flags import Parser
@@ -84,10 +84,15 @@ def parser() -> Parser:
     learning.add_train(verb("train", learning.run_train, "train a network on a store"))
     learning.add_resume(verb("resume", learning.run_resume, "go on with a run that was stopped"))
     evaluating.add_evaluate(verb("evaluate", evaluating.run_evaluate, "measure one run, or several averaged"))
-    using.add_predict(verb("predict", using.run_predict, "name what pictures show"))
+    predicting.add_predict(verb("predict", predicting.run_predict, "name what pictures show"))
+    finding.add_neighbors(
+        verb("neighbors", finding.run_neighbors, "find the training pictures that are most like a picture (Figure 4)")
+    )
     filters = verb("filters", using.run_filters, "draw what conv1 of a run learned")
     filters.add_argument("run", type=Path, metavar="RUN")
-    using.add_export(verb("export", using.run_export, "write a run's weights, or a folder for from_pretrained"))
+    using.add_export(
+        verb("export", using.run_export, "write a run's network, its weights, or a folder for from_pretrained")
+    )
     telling.add_info(verb("info", telling.run_info, "a network's layers, or a recipe's numbers"))
     telling.add_reproduce(
         verb("reproduce", telling.run_reproduce, "rerun the claims and write-ups; without a name, list them")
