@@ -1,4 +1,4 @@
-"""Who takes part in `gpu.py`: our normalisation and our step, and what others would write in their place."""
+"""Who takes part in `cpu.py` and `gpu.py`: our normalisation and our step, and what others would write instead."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator
@@ -50,7 +50,8 @@ def plain(architecture: Architecture, device: torch.device) -> nn.Module:
     """Make the same network with the same weights out of PyTorch's own modules."""
     modules = OrderedDict(initialise(Network(architecture)).named_children())
     for name, module in modules.items():
-        if isinstance(module, response_norm.ResponseNorm):
+        # What PyTorch has none of stays ours.
+        if isinstance(module, response_norm.ResponseNorm) and module.layer.over == "maps" and module.layer.towers == 1:
             layer = module.layer
             modules[name] = nn.LocalResponseNorm(layer.size, layer.effective_alpha * layer.size, layer.beta, layer.k)
     return nn.Sequential(modules).to(device)
@@ -62,6 +63,11 @@ def random_batch(architecture: Architecture, images: int, device: torch.device) 
     pictures = torch.randn(images, 3, architecture.input_side, architecture.input_side, device=device) * scale
     labels = torch.randint(architecture.rows()[-1].output[0], (images,), device=device)
     return pictures.contiguous(memory_format=torch.channels_last), labels
+
+
+def training_operations(architecture: Architecture) -> float:
+    """Count the floating-point operations of training on a picture; none are needed for the gradient of the pixels."""
+    return 6.0 * architecture.macs - 2.0 * architecture.rows()[0].macs
 
 
 def our_step(architecture: Architecture, recipe: Recipe, device: torch.device) -> Step:
@@ -113,9 +119,9 @@ def their_step(
 def fed(
     store: Store, view: View, recipe: Recipe, device: torch.device, dtype: torch.dtype
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """Give whole batches of a store for ever, kept on the device, augmented there, as `alexnet train` does."""
+    """Give whole batches of a store for ever, augmented, kept on a GPU where they fit: as `alexnet train` does."""
     split = store.splits["train"]
-    resident = Resident(split, device)
+    resident = Resident.where_it_fits(split, device)
     whole = len(split) // recipe.batch_size * recipe.batch_size
     for epoch in count():
         for batch in batches(split, order(len(split), 0, epoch)[:whole], recipe.batch_size, device, resident):

@@ -1,14 +1,21 @@
-"""What must be right before `gpu.py` measures it, held to float64."""
+"""What must be right before `cpu.py` and `gpu.py` measure it, held to float64."""
 
 import sys
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from gpu_contestants import Normalisation, autocast, our_norm, plain, random_batch, their_norm
+import workloads
+from contestants import Normalisation, autocast, our_norm, plain, random_batch, their_norm
 from torch import Tensor, nn
 
+from alexnet import compiled
 from alexnet.architectures import Architecture
+from alexnet.data import one_pass
+from alexnet.data.augment import View
+from alexnet.data.chance import Chance
 from alexnet.nn.network import Network, initialise, placed
+from alexnet.recipe import Recipe
 
 # Where two values are almost equal, rounding lets another one win a pool or pass a ReLU, and its whole gradient goes
 # another way: one in 100,000 makes 3e-3 of the norm. A mistake makes far more.
@@ -18,15 +25,15 @@ ANOTHER_WINS = 3e-3
 WORSE = 3.0
 
 
-def refuse(what: str, found: float, limit: float) -> None:
+def refuse(what: str, found: float, limit: float, reference: str = "float64") -> None:
     """End if something is not what it should be; nothing wrong is timed.
 
     Raises:
         SystemExit: If so.
     """
-    print(f"  {what}: {found:.1e} from float64, {limit:.1e} allowed", flush=True)
+    print(f"  {what}: {found:.1e} from {reference}, {limit:.1e} allowed", flush=True)
     if not found <= limit:
-        sys.exit(f"error: {what} is {found:.1e} from float64 where {limit:.1e} is allowed: nothing was timed")
+        sys.exit(f"error: {what} is {found:.1e} from {reference} where {limit:.1e} is allowed: nothing was timed")
 
 
 def distance(x: Tensor, exact: Tensor) -> float:
@@ -78,3 +85,24 @@ def check_network(architecture: Architecture, device: torch.device, low: bool, i
         for name, found in gradients(network, pictures, labels, True).items():
             limit = max(1e-2, WORSE * distance(theirs[name], exact[name]))
             refuse(f"{architecture.name}, {name} in bfloat16", distance(found, exact[name]), limit)
+
+
+def check_answers(architecture: Architecture, stored_side: int, images: int = 2) -> None:
+    """Hold probabilities in float32 to those that others get in float32 from the same pictures and weights."""
+    pictures = workloads.drawn_pictures(images, stored_side)
+    for crops in (1, 10):
+        ours = workloads.our_answers(architecture, stored_side, crops, False)(pictures)
+        theirs = workloads.their_answers(architecture, stored_side, crops, workloads.Way())(pictures)
+        refuse(f"{architecture.name}, probabilities, crops: {crops}", distance(ours, theirs), 1e-4, "PyTorch's float32")
+
+
+def check_views(architecture: Architecture, recipe: Recipe, stored_side: int) -> None:
+    """Hold views to those made by PyTorch's operations, one after another in float32."""
+    view = View(architecture, workloads.drawn_statistics(stored_side), recipe.view_side)
+    pictures = workloads.drawn_pictures(recipe.batch_size, stored_side)
+    chance = Chance(0, 0, np.arange(len(pictures)))
+    with compiled.without():
+        steps = view.train(pictures, chance, recipe)
+    for dtype, limit in ((torch.float32, 1e-5), (torch.bfloat16, 1e-2)):
+        found = distance(one_pass.show(view, pictures, chance, recipe, dtype), steps)
+        refuse(f"views of {view.side} from {stored_side} in {dtype}", found, limit, "PyTorch's separate steps")
