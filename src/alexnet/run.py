@@ -20,7 +20,7 @@ from alexnet.architectures import Architecture
 from alexnet.checkpoint import Checkpoint
 from alexnet.data.augment import View
 from alexnet.data.store import Store
-from alexnet.durable import lock, write_error, write_json
+from alexnet.durable import lock, sweep_folder, write_error, write_json
 from alexnet.errors import DataError, UsageError
 from alexnet.journal import Journal
 from alexnet.nn.network import Network, load_weights, placed
@@ -122,6 +122,8 @@ class Run:
             raise write_error(path, error) from error
         with lock(path / LOCK, str(path)):
             _refuse_taken(path)
+            sweep_folder(path)
+            (path / "weights.json").unlink(missing_ok=True)  # of a making that was killed, and is not asked for now
             for name, value in written.items():
                 write_json(path / name, value)
         return Run(path)
