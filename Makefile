@@ -38,7 +38,7 @@ test-release: .venv/ready-dev
 # The kernels for GPUs, run on the CPU by Triton's interpreter, and compiled for a GPU that need not be here.
 test-kernels: .venv/ready-dev .venv/ready-triton
 	TRITON_INTERPRET=1 PYTHONPATH=src .venv/triton/bin/python -m pytest -q $(KERNEL_TESTS)
-	PYTHONPATH=src .venv/triton/bin/python -m pytest -q -m slow tests/test_kernels.py
+	PYTHONPATH=src .venv/triton/bin/python -m pytest -q -m slow tests/machine/test_kernels.py
 
 check: .venv/ready-dev
 	.venv/bin/ruff check
@@ -80,7 +80,7 @@ clean:
 # torchvision and Triton are no dependencies (a CUDA build of torch brings Triton along), but tests use them. Each in a
 # venv of its own, which borrows all else from .venv, can neither bring another torch nor be imported by mistake.
 SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
-KERNEL_TESTS := tests/test_kernels.py tests/nn/test_norm_kernels.py tests/nn/test_passage.py tests/data/test_one_pass.py
+KERNEL_TESTS := tests/machine/test_kernels.py tests/nn/test_norm_kernels.py tests/nn/test_passage.py tests/data/test_one_pass.py
 .venv/ready-torchvision: WANTED := torchvision==$(TORCHVISION)
 .venv/ready-triton: WANTED := triton==$(TRITON)
 .venv/ready-torchvision .venv/ready-triton: .venv/ready-%: .venv/ready

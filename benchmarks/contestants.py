@@ -15,13 +15,13 @@ from alexnet.data.batches import batches
 from alexnet.data.chance import Chance, order
 from alexnet.data.resident import Resident
 from alexnet.data.store import Store
-from alexnet.gradients import Gradients, graph_helps
 from alexnet.layers import Pool, ResponseNorm
 from alexnet.nn import response_norm
 from alexnet.nn.network import Network, initialise, placed
 from alexnet.nn.passage import through
 from alexnet.optim import make_optimizer
 from alexnet.recipe import Recipe
+from alexnet.training.gradients import Gradients, graph_helps
 
 NORM, POOL = ResponseNorm("norm"), Pool("pool")
 

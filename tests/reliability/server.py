@@ -26,7 +26,7 @@ import alexnet.data.preparation
 import alexnet.experiments
 import alexnet.prediction
 import alexnet.report
-import alexnet.training
+import alexnet.training.loop
 
 # Kept back until a command is there that can be interrupted.
 HELD = (signal.SIGINT, signal.SIGTERM)
