@@ -18,7 +18,7 @@ from alexnet.data.store import Store
 from alexnet.errors import UsageError
 from alexnet.evaluation import check_fit
 from alexnet.features import PIXELS, Vectors, last_hidden, layer_values, network_digest, pixel_values, stored_vectors
-from alexnet.runs.run import Trained
+from alexnet.runs.trained import Trained
 
 SHOWN = 6  # columns of Figure 4
 # Numbers of a block: its float32 copy, of 8 MB, stays in the processor's cache.

@@ -21,7 +21,7 @@ from alexnet.export.files import Comparison, compare, export
 from alexnet.features import network_digest
 from alexnet.nn.network import Network, initialise
 from alexnet.prediction import load
-from alexnet.runs.run import Trained
+from alexnet.runs.trained import Trained
 
 onnx = pytest.importorskip("onnx", reason="needs the extra `export`")
 pytest.importorskip("onnxscript", reason="needs the extra `export`")

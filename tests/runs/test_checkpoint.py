@@ -91,7 +91,7 @@ def test_a_checkpoint_whose_digest_is_gone_is_refused(path):
 def test_what_is_no_checkpoint_is_refused(tmp_path):
     assert_refused(tmp_path / "missing.safetensors", "is missing: train first")
     (tmp_path / "folder.safetensors").mkdir()
-    assert_refused(tmp_path / "folder.safetensors", "cannot be read .Is a directory")
+    assert_refused(tmp_path / "folder.safetensors", "is no file: give one")
     (tmp_path / "text.safetensors").write_text("hello, hello, hello")
     assert_refused(tmp_path / "text.safetensors", "is torn, or no .safetensors")
     weights = {"a": torch.ones(1)}

@@ -10,7 +10,8 @@ from alexnet.errors import DataError, Interrupted
 from alexnet.evaluation import evaluate
 from alexnet.nn.network import Network, initialise
 from alexnet.runs.checkpoint import Checkpoint
-from alexnet.runs.run import Run, Trained
+from alexnet.runs.run import Run
+from alexnet.runs.trained import Trained
 from alexnet.training.learner import Learner, machine
 from alexnet.training.loop import learn, train
 

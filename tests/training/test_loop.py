@@ -24,7 +24,8 @@ from alexnet.nn.network import Network, initialise
 from alexnet.recipes import FAST
 from alexnet.runs.checkpoint import Checkpoint
 from alexnet.runs.journal import Journal
-from alexnet.runs.run import Run, Trained
+from alexnet.runs.run import Run
+from alexnet.runs.trained import Trained
 from alexnet.training import computing, gradients, preflight
 from alexnet.training import learner as learner_module
 from alexnet.training import loop as training

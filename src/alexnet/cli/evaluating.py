@@ -12,7 +12,7 @@ from alexnet.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from alexnet.data.store import Store
     from alexnet.evaluation import ClassResult, Evaluation
-    from alexnet.runs.run import Trained
+    from alexnet.runs.trained import Trained
 
 # Longer tables of classes and longer names are cut: they would not fit a screen.
 CLASSES_SHOWN = 50

@@ -25,7 +25,7 @@ from alexnet.durable import write_atomic
 from alexnet.errors import AlexNetError, UsageError
 from alexnet.export.program import Program
 from alexnet.features import network_digest
-from alexnet.runs.run import Trained
+from alexnet.runs.trained import Trained
 
 ENDINGS = (".onnx", ".pt2")
 # How far an exported network may be from its original, relative to the largest answer; rounding makes about 1e-6.

@@ -18,7 +18,7 @@ from alexnet.durable import write_atomic
 from alexnet.errors import AlexNetError, UsageError
 from alexnet.export.files import example, onnx_model, quietly, refuse_without_extra, session, told
 from alexnet.export.program import Program
-from alexnet.runs.run import Trained
+from alexnet.runs.trained import Trained
 
 # Part of the held-out pictures that the integers may cost.
 LOSS = 0.01

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from alexnet.data.augment import Boxes, View, cut
 from alexnet.nn.network import Network
 from alexnet.nn.response_norm import ResponseNorm, band
-from alexnet.runs.run import Trained
+from alexnet.runs.trained import Trained
 
 
 class PlainResponseNorm(nn.Module):

@@ -9,7 +9,6 @@ checkpoints/IMAGES.safetensors (the newest few)  latest.json (points at the newe
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,59 +16,17 @@ import torch
 
 from alexnet import rotation, sealed
 from alexnet.architectures import Architecture
-from alexnet.data.augment import View
 from alexnet.data.store import Store
 from alexnet.durable import lock, sweep_folder, write_error, write_json
 from alexnet.errors import DataError, UsageError
-from alexnet.nn.network import Network, load_weights, placed
 from alexnet.recipe import Recipe
 from alexnet.runs import differences
 from alexnet.runs.checkpoint import Checkpoint
 from alexnet.runs.journal import Journal
+from alexnet.runs.trained import Trained
 from alexnet.weights import Weights, read
 
 LOCK = ".lock"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A network ready to be shown pictures.
-
-    Attributes:
-        network: The module.
-        view: How stored pictures reach it.
-        classes: Names, in the order of the scores.
-        recipe: What it was trained with; its precision is used again.
-    """
-
-    network: Network
-    view: View
-    classes: list[str]
-    recipe: Recipe
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.network.parameters()).device
-
-    @staticmethod
-    def of(checkpoint: Checkpoint, device: torch.device) -> "Trained":
-        """Build the network of a checkpoint and load its weights.
-
-        Raises:
-            DataError: If the weights do not belong to the architecture that the checkpoint names.
-        """
-        try:
-            architecture = Architecture.from_json(checkpoint.facts["architecture"])
-            recipe = Recipe.from_json(checkpoint.facts["recipe"])
-            classes = list(map(str, checkpoint.facts["classes"]))
-        except (KeyError, TypeError, AttributeError, UsageError) as error:
-            raise DataError(f"{checkpoint.path} does not say what it belongs to ({error}): use another one") from error
-        checkpoint.refuse_other(architecture)
-        view = View(architecture, checkpoint.statistics(), recipe.view_side, device)
-        network = Network(architecture)
-        load_weights(network, checkpoint.weights)
-        return Trained(placed(network, device).eval(), view, classes, recipe)
 
 
 class Run:

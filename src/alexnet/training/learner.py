@@ -23,7 +23,7 @@ from alexnet.nn.network import Network, initialise, load_weights, placed
 from alexnet.optim import WeightAverage, frozen_from, make_optimizer, set_rate
 from alexnet.recipe import Recipe
 from alexnet.runs.checkpoint import Checkpoint, network_facts, statistics_tensors
-from alexnet.runs.run import Trained
+from alexnet.runs.trained import Trained
 from alexnet.schedule import Schedule
 from alexnet.training.tally import Tally
 from alexnet.weights import Weights, fit

@@ -45,51 +45,51 @@ def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY, repeatable
         AlexNetError: If a checkpoint cannot be written; the last one stays.
         Interrupted: After Ctrl-C or SIGTERM, when the state is saved.
     """
-    recipe, network, device, split = learner.recipe, learner.network, learner.device, learner.store.splits["train"]
+    split = learner.store.splits["train"]
     run.journal.cut(learner.updates)
-    watch = StuckWatch(
-        len(learner.store.classes),
-        recipe.stuck_after,
-        updates=learner.updates,
-    )
-    computing = Computing(network, recipe, split, device, repeatable)
+    watch = StuckWatch(len(learner.store.classes), learner.recipe.stuck_after, updates=learner.updates)
+    computing = Computing(learner.network, learner.recipe, split, learner.device, repeatable)
     say(f"note: {computing.told}")
-    guard = Guard(network.parameters(), learner.optimizer)
-    saver = Saver(learner, run, guard, save_every)
+    saver = Saver(learner, run, Guard(learner.network.parameters(), learner.optimizer), save_every)
     with saver.leaving_well() as stop:
         while not learner.finished:
-            begun = time.perf_counter() - learner.tally.seconds
-            sequence = order(len(split), recipe.seed, learner.epoch if recipe.shuffle else 0)
-            sequence = sequence[: (learner.batch + learner.updates_left) * recipe.batch_size]
-            if learner.batch == 0:
-                torch.manual_seed(Chance(recipe.seed, learner.epoch, sequence[:1]).bits("layers")[0, 0] >> 1)
-            network.train()
-            what = f"epoch {learner.epoch + 1}/{recipe.epochs}"
-            with Progress(what, len(sequence), done=learner.tally.images) as progress:
-                for batch in computing.batches(sequence[learner.batch * recipe.batch_size :]):
-                    # Forward and backward.
-                    chance = Chance(recipe.seed, learner.epoch, batch.indices)
-                    pictures = one_pass.show(learner.view, batch.pictures, chance, recipe, computing.dtype)
-                    loss, scores = computing.gradients(pictures, batch.labels)
-                    guard.watch(loss, learner.batch)
-
-                    # Update, count, show, and stop if asked to.
-                    learner.update()
-                    if row := learner.count(loss, scores, batch.labels):
-                        run.journal.add_update(row)
-                    learner.tally.seconds = time.perf_counter() - begun
-                    progress.advance(len(batch.labels), figures(learner.tally) if progress.due() else "")
-                    if watch.update(loss):
-                        cause = likely_cause(network.architecture, recipe)
-                        say(f"warning: the loss is still ln({watch.classes}): {cause}")
-                    fault("step-done")
-                    if saver.due:
-                        saver.save()
-                        begun = time.perf_counter() - learner.tally.seconds
-                    stop.check()
-
+            go_through(saver, computing, watch, stop)
             # After each pass: measure, perhaps lower the rate, save.
             finish_epoch(saver, stop)
+
+
+def go_through(saver: Saver, computing: Computing, watch: StuckWatch, stop: Stop) -> None:
+    """Learn from the training pictures once, or from what is left of them in the epoch that runs."""
+    learner, recipe, network = saver.learner, saver.learner.recipe, saver.learner.network
+    begun = time.perf_counter() - learner.tally.seconds
+    sequence = order(len(learner.store.splits["train"]), recipe.seed, learner.epoch if recipe.shuffle else 0)
+    sequence = sequence[: (learner.batch + learner.updates_left) * recipe.batch_size]
+    if learner.batch == 0:
+        torch.manual_seed(Chance(recipe.seed, learner.epoch, sequence[:1]).bits("layers")[0, 0] >> 1)
+    network.train()
+    what = f"epoch {learner.epoch + 1}/{recipe.epochs}"
+    with Progress(what, len(sequence), done=learner.tally.images) as progress:
+        for batch in computing.batches(sequence[learner.batch * recipe.batch_size :]):
+            # Forward and backward.
+            chance = Chance(recipe.seed, learner.epoch, batch.indices)
+            pictures = one_pass.show(learner.view, batch.pictures, chance, recipe, computing.dtype)
+            loss, scores = computing.gradients(pictures, batch.labels)
+            saver.guard.watch(loss, learner.batch)
+
+            # Update, count, show, and stop if asked to.
+            learner.update()
+            if row := learner.count(loss, scores, batch.labels):
+                saver.run.journal.add_update(row)
+            learner.tally.seconds = time.perf_counter() - begun
+            progress.advance(len(batch.labels), figures(learner.tally) if progress.due() else "")
+            if watch.update(loss):
+                cause = likely_cause(network.architecture, recipe)
+                say(f"warning: the loss is still ln({watch.classes}): {cause}")
+            fault("step-done")
+            if saver.due:
+                saver.save()
+                begun = time.perf_counter() - learner.tally.seconds
+            stop.check()
 
 
 def figures(tally: Tally) -> str:
