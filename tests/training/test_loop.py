@@ -385,6 +385,17 @@ def test_rows_after_the_checkpoint_are_dropped_from_the_log(start, stop_at_check
     assert [row["epoch"] for row in resume(tmp_path / "run").log()] == [1, 2]
 
 
+@pytest.mark.skipif(compiled.library().functions is None, reason=compiled.library().told)
+def test_compiled_kernels_learn_what_pytorchs_do(start):
+    """Twenty updates in float32: the weights are the same but for rounding."""
+    changes = {"epochs": 7, "max_updates": 20, "colour_noise": 0.1}
+    ours = start("compiled", **changes).trained().network.state_dict()
+    with compiled.without():
+        theirs = start("separate", **changes).trained().network.state_dict()
+    for name, expected in theirs.items():
+        assert (ours[name] - expected).norm() <= 1e-5 * expected.norm(), name
+
+
 def test_a_run_goes_on_by_the_kernels_that_it_began_with(start, stop_at_check, monkeypatch, capsys):
     with compiled.without():
         whole = state(start("whole"))
