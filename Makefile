@@ -20,7 +20,7 @@ else
 TORCH_CPU = true
 endif
 
-.PHONY: demo test test-all test-kernels bench check help-texts faithfulness lock clean
+.PHONY: demo test test-all test-release test-kernels bench check help-texts faithfulness lock clean
 
 demo: .venv/ready
 	.venv/bin/alexnet demo
@@ -29,12 +29,16 @@ test: .venv/ready-dev
 	.venv/bin/pytest -q
 
 test-all: .venv/ready-dev .venv/ready-torchvision test-kernels
-	.venv/bin/pytest -q -m ''
+	.venv/bin/pytest -q -m 'not release'
+
+# Ten times as many kills and flips as `make test-all` has.
+test-release: .venv/ready-dev
+	.venv/bin/pytest -q -m release
 
 # The kernels for GPUs, run on the CPU by Triton's interpreter, and compiled for a GPU that need not be here.
 test-kernels: .venv/ready-dev .venv/ready-triton
 	TRITON_INTERPRET=1 PYTHONPATH=src .venv/triton/bin/python -m pytest -q $(KERNEL_TESTS)
-	PYTHONPATH=src .venv/triton/bin/python -m pytest -q -m slow tests/test_kernels.py
+	PYTHONPATH=src .venv/triton/bin/python -m pytest -q -m slow tests/machine/test_kernels.py
 
 # BENCH is for cpu.py, as in `make bench BENCH=--quick`; PHOTOS is a folder of photographs, a folder a class.
 bench: .venv/ready-fast
@@ -94,7 +98,7 @@ clean:
 # torchvision and Triton are no dependencies (a CUDA build of torch brings Triton along), but tests use them. Each in a
 # venv of its own, which borrows all else from .venv, can neither bring another torch nor be imported by mistake.
 SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
-KERNEL_TESTS := tests/test_kernels.py tests/nn/test_norm_kernels.py tests/nn/test_passage.py tests/data/test_one_pass.py
+KERNEL_TESTS := tests/machine/test_kernels.py tests/nn/test_norm_kernels.py tests/nn/test_passage.py tests/data/test_one_pass.py
 .venv/ready-torchvision: WANTED := torchvision==$(TORCHVISION)
 .venv/ready-triton: WANTED := triton==$(TRITON)
 .venv/ready-torchvision .venv/ready-triton: .venv/ready-%: .venv/ready

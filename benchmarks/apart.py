@@ -17,7 +17,7 @@ from types import TracebackType
 
 import torch
 
-from alexnet.memory import keep_memory
+from alexnet.machine.memory import keep_memory
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 PATIENCE = 10.0  # seconds that a process has to end by itself

@@ -9,11 +9,11 @@ import workloads
 from contestants import Normalisation, autocast, our_norm, plain, random_batch, their_norm
 from torch import Tensor, nn
 
-from alexnet import compiled
 from alexnet.architectures import Architecture
 from alexnet.data import one_pass
 from alexnet.data.augment import View
 from alexnet.data.chance import Chance
+from alexnet.machine import compiled
 from alexnet.nn.network import Network, initialise, placed
 from alexnet.recipe import Recipe
 

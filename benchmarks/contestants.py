@@ -13,15 +13,16 @@ from alexnet.data import one_pass
 from alexnet.data.augment import View
 from alexnet.data.batches import batches
 from alexnet.data.chance import Chance, order
+from alexnet.data.lookahead import ahead
 from alexnet.data.resident import Resident
 from alexnet.data.store import Store
-from alexnet.gradients import Gradients, graph_helps
 from alexnet.layers import Pool, ResponseNorm
 from alexnet.nn import response_norm
 from alexnet.nn.network import Network, initialise, placed
 from alexnet.nn.passage import through
 from alexnet.optim import make_optimizer
 from alexnet.recipe import Recipe
+from alexnet.training.gradients import Gradients, graph_helps
 
 NORM, POOL = ResponseNorm("norm"), Pool("pool")
 
@@ -128,6 +129,7 @@ def fed(
     resident = Resident.where_it_fits(split, device)
     whole = len(split) // recipe.batch_size * recipe.batch_size
     for epoch in count():
-        for batch in batches(split, order(len(split), 0, epoch)[:whole], recipe.batch_size, device, resident):
+        found = batches(split, order(len(split), 0, epoch)[:whole], recipe.batch_size, device, resident)
+        for batch in ahead(found) if device.type == "cpu" else found:
             chance = Chance(0, epoch, batch.indices)
             yield one_pass.show(view, batch.pictures, chance, recipe, dtype), batch.labels

@@ -33,9 +33,9 @@ from workloads import CPU, Way
 
 from alexnet.architectures import Architecture
 from alexnet.catalogue import PAPER, SINGLE, named
-from alexnet.compiled import library, processor
 from alexnet.data.preparation import prepare
 from alexnet.errors import AlexNetError
+from alexnet.machine.compiled import library, processor
 from alexnet.recipe import Recipe
 from alexnet.recipes import load_recipe
 

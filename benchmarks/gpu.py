@@ -41,9 +41,9 @@ from alexnet.architectures import Architecture
 from alexnet.catalogue import PAPER, SINGLE, TORCHVISION
 from alexnet.data.augment import View
 from alexnet.data.preparation import prepare
-from alexnet.gpu import choices, settle
-from alexnet.gradients import GRAPH_UP_TO
 from alexnet.recipe import Recipe
+from alexnet.training.gpu import choices, settle
+from alexnet.training.gradients import GRAPH_UP_TO
 
 SHAPES = ((128, 96, 55, 55), (128, 256, 27, 27))
 BATCHES = (128, 1024)

@@ -35,7 +35,7 @@ from alexnet.data.augment import View
 from alexnet.data.chance import Chance
 from alexnet.errors import AlexNetError
 from alexnet.layers import Pool, Weighted
-from alexnet.memory import keep_memory
+from alexnet.machine.memory import keep_memory
 from alexnet.nn.network import Network, arithmetic, initialise, placed
 from alexnet.nn.passage import ORDER, at_once, through
 from alexnet.optim import make_optimizer

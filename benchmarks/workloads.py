@@ -32,7 +32,7 @@ from alexnet.data.store import Statistics, Store
 from alexnet.evaluation import probabilities
 from alexnet.nn.network import Network, initialise, placed
 from alexnet.recipe import Recipe
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 CPU = torch.device("cpu")
 BATCHES = 3  # that are given in turn, so that none lies in the processor's cache

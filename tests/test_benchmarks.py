@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from alexnet.gradients import Gradients
+from alexnet.training.gradients import Gradients
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 MINIATURES = {

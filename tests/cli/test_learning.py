@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from alexnet.checkpoint import Checkpoint
 from alexnet.data.preparation import prepare
 from alexnet.experiments import demo
 from alexnet.recipes import load_recipe
-from alexnet.run import Run
+from alexnet.runs.checkpoint import Checkpoint
+from alexnet.runs.run import Run
 
 QUICK = ["--arch", "cifar-18pct", "--vary", "side=24", "--epochs", "1", "--batch-size", "16"]
 QUICK += ["--warmup-epochs", "0", "--precision", "float32"]

@@ -9,13 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from alexnet import compiled
-from alexnet.kernels import usable
 from alexnet.layers import Pool
 from alexnet.layers import ResponseNorm as Description
-from alexnet.nn import norm_compiled, norm_kernels
+from alexnet.machine import compiled
+from alexnet.machine.kernels import usable
+from alexnet.nn import norm_compiled, norm_kernels, response_norm
 from alexnet.nn.norm_kernels import NOTHING
-from alexnet.nn.response_norm import ResponseNorm
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -43,9 +42,8 @@ def maps(*shape, dtype=torch.float32):
 
 
 def slow(x, layer, relu=False, pool=None):
-    """The same by PyTorch's operations, step by step."""
-    with compiled.without():
-        x = ResponseNorm(layer)(F.relu(x) if relu else x)
+    """The same by PyTorch's operations, step by step, without any kernel of ours."""
+    x = response_norm._Normalise.apply(F.relu(x) if relu else x, layer)
     return x if pool is None else F.max_pool2d(x, pool.kernel, pool.stride, ceil_mode=pool.round_up)
 
 
@@ -193,5 +191,5 @@ def test_what_the_kernels_do_is_told(kernels):
 
 
 def test_without_kernels_nothing_is_available(monkeypatch):
-    monkeypatch.setattr("alexnet.kernels.triton", None)
+    monkeypatch.setattr("alexnet.machine.kernels.triton", None)
     assert not norm_kernels.available(torch.zeros(1, 4, 3, 3), PLAIN)

@@ -1,6 +1,7 @@
 """The command `alexnet`: one short function a verb; each imports what it needs, so that `--help` answers at once."""
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -8,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet import __version__
-from alexnet.cli import evaluating, learning, looking, stores, telling, using
+from alexnet.cli import evaluating, finding, learning, looking, predicting, stores, telling, using
 from alexnet.cli.options import Options, add_device
-from alexnet.errors import AlexNetError
+from alexnet.errors import AlexNetError, UsageError
 from alexnet.flags import Parser
 from alexnet.stopping import Terminated, end_at_sigterm
 
@@ -34,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, AlexNetError):
             complain(str(error))
             return 143 if isinstance(error.__cause__, Terminated) else error.exit_code
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            complain(f"{str(error.filename)[:60]}… is longer than a file's name can be: shorten it")
+            return UsageError.exit_code
         what = ": ".join(filter(None, (type(error).__name__, str(error))))
         complain(f"{what} (unforeseen: --debug shows where)")
         return 1
@@ -51,6 +55,8 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may hold what a terminal cannot show
     try:
+        if any("\0" in word for word in arguments):
+            raise UsageError("an argument holds a NUL byte, which no name of a file can: leave it out")
         options = parser().parse_args(arguments)
         return options.verb(options) or 0
     finally:
@@ -84,10 +90,15 @@ def parser() -> Parser:
     learning.add_train(verb("train", learning.run_train, "train a network on a store"))
     learning.add_resume(verb("resume", learning.run_resume, "go on with a run that was stopped"))
     evaluating.add_evaluate(verb("evaluate", evaluating.run_evaluate, "measure one run, or several averaged"))
-    using.add_predict(verb("predict", using.run_predict, "name what pictures show"))
+    predicting.add_predict(verb("predict", predicting.run_predict, "name what pictures show"))
+    finding.add_neighbors(
+        verb("neighbors", finding.run_neighbors, "find the training pictures that are most like a picture (Figure 4)")
+    )
     filters = verb("filters", using.run_filters, "draw what conv1 of a run learned")
     filters.add_argument("run", type=Path, metavar="RUN")
-    using.add_export(verb("export", using.run_export, "write a run's weights, or a folder for from_pretrained"))
+    using.add_export(
+        verb("export", using.run_export, "write a run's network, its weights, or a folder for from_pretrained")
+    )
     telling.add_info(verb("info", telling.run_info, "a network's layers, or a recipe's numbers"))
     telling.add_reproduce(
         verb("reproduce", telling.run_reproduce, "rerun the claims and write-ups; without a name, list them")
