@@ -7,7 +7,6 @@ share one would change each other.
 import multiprocessing
 import re
 import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +37,10 @@ class Turn:
     peak: int
 
 
+class Failed(Exception):
+    """A contestant did not do its work; the message says whose and why."""
+
+
 class Apart:
     """Some work in another process."""
 
@@ -61,18 +64,17 @@ class Apart:
         """Let it work so often.
 
         Raises:
-            SystemExit: If it failed.
+            Failed: If it could not.
         """
         try:
             self._here.send(times)
             result = self._here.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, ConnectionError) as error:
             self._process.join()
-            sys.exit(
-                f"error: {self.name} ended by itself (exit code {self._process.exitcode}): is there memory enough?"
-            )
+            ended = f"{self.name} ended by itself (exit code {self._process.exitcode})"
+            raise Failed(f"{ended}: look whether there is memory enough") from error
         if isinstance(result, str):
-            sys.exit(f"error: {self.name} failed: {result}")
+            raise Failed(f"{self.name} failed: {result}")
         return result
 
     def __enter__(self) -> "Apart":

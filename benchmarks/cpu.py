@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 import workloads
-from apart import Apart, Work
+from apart import Apart, Failed, Work
 from checks import check_answers, check_network, check_norm, check_views
 from contestants import training_operations
 from measuring import Row, machine, publish, rows_of, take_turns
@@ -50,6 +50,7 @@ WAYS = {FLOAT32: Way(), SWITCHES: Way(True, True), COMPILED: Way(True, True, Tru
 # Shares of the matrix product's rate that a training step must reach.
 SHARES = {"single": 0.35, "paper": 0.28}
 COPIED = 1 << 28  # bytes, more than any cache holds
+LONG = 3.0  # seconds of a piece of work
 QUIET = 0.5  # load average above which figures are not to be trusted
 
 Wanted = dict[str, dict[str, Any]]
@@ -64,12 +65,14 @@ class Entry:
         units: Images, or what else is counted, in one piece of work.
         keep: Whether its process keeps the memory that it frees.
         threads: That it uses; 0: as many as all.
+        may_fail: Whether the others go on without it if it fails at its first use.
     """
 
     make: Callable[[], Work]
     units: float
     keep: bool = False
     threads: int = 0
+    may_fail: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Bench:
         threads: That each uses.
         compiled: Whether the compiled rivals take part; their first use takes a minute each.
         networks: Whose training steps are measured; the first is also evaluated, and trained from a store.
-        side: Of matrices for the machine's rate; four times its square are the bytes that are copied.
+        side: Of the matrices whose product shows the machine's rate.
         seconds: How long a turn is at least.
         facts: What is told besides the rows.
     """
@@ -106,17 +109,26 @@ class Bench:
 
     def race(self, label: str, entries: Mapping[str, Entry]) -> Race:
         """Start the contestants, let each work once to warm up and once to see how long it takes, then take turns."""
-        peaks: dict[str, list[float]] = {name: [] for name in entries}
+        peaks: dict[str, list[float]] = {}
         contestants = {}
         with ExitStack() as stack:
             for name, entry in entries.items():
-                apart = stack.enter_context(
-                    Apart(f"{label}, {name}", entry.make, entry.threads or self.threads, entry.keep)
-                )
-                first = round(apart.turn(1).seconds, 2)
-                self.facts.setdefault("first_use_s", {})[f"{label}, {name}"] = first
+                threads = entry.threads or self.threads
+                apart = stack.enter_context(Apart(f"{label}, {name}", entry.make, threads, entry.keep))
+                try:
+                    first = apart.turn(1).seconds
+                except Failed as error:
+                    if not entry.may_fail:
+                        raise
+                    print(f"left out: {error}", flush=True)
+                    self.facts.setdefault("left_out", []).append(str(error))
+                    continue
+                self.facts.setdefault("first_use_s", {})[f"{label}, {name}"] = round(first, 2)
                 print(f"{label}, {name}: {first:.2f} s at first use", flush=True)
-                times = max(1, min(1000, round(self.seconds / apart.turn(1).seconds)))
+                # What takes long needs no second look, unless it was compiled in the first.
+                again = first if first > LONG and not entry.may_fail else apart.turn(1).seconds
+                times = max(1, min(1000, round(self.seconds / again)))
+                peaks[name] = []
 
                 def turn(apart: Apart = apart, times: int = times, entry: Entry = entry, name: str = name) -> float:
                     peaks[name].append(apart.turn(times).peak / 2**20)
@@ -128,6 +140,10 @@ class Bench:
     def ways(self, *names: str) -> dict[str, Way]:
         """Give the ways of others that take part."""
         return {name: WAYS[name] for name in names if self.compiled or not WAYS[name].compiled}
+
+    def rival(self, name: str, make: Callable[[], Work], units: float) -> Entry:
+        """Enter one of the ways of others."""
+        return Entry(make, units, keep=name == KEPT, may_fail=WAYS[name].compiled)
 
 
 def with_amx(ratio: float) -> dict[str, Any]:
@@ -165,13 +181,13 @@ def norm_rows(bench: Bench) -> Iterator[Row]:
             for low in (False, True)
         }
         rivals = {
-            name: Entry(partial(workloads.their_norm_work, shape, way.compiled), bench.images, keep=name == KEPT)
+            name: bench.rival(name, partial(workloads.their_norm_work, shape, way.compiled), bench.images)
             for name, way in bench.ways(FLOAT32, COMPILED, KEPT).items()
         }
         rates = bench.race(label, ours | rivals).rates
         for mine in ours:
-            chosen = {name: rates[name] for name in (mine, *rivals)}
-            yield from rows_of(f"{label}, {mine}, float32 theirs", "images/s", chosen, wanted)
+            chosen = {name: rates[name] for name in (mine, *rivals) if name in rates}
+            yield from rows_of(f"{label}, {mine}, theirs in float32", "images/s", chosen, wanted)
 
 
 def step_rows(bench: Bench, architecture: Architecture, first: bool) -> Iterator[Row]:
@@ -180,13 +196,13 @@ def step_rows(bench: Bench, architecture: Architecture, first: bool) -> Iterator
     ways = bench.ways(FLOAT32, SWITCHES, COMPILED, KEPT) if first else bench.ways(SWITCHES, COMPILED, KEPT)
     low, exact = (Entry(partial(workloads.our_step_work, architecture, images, x), images, True) for x in (True, False))
     rivals = {
-        name: Entry(partial(workloads.their_step_work, architecture, images, way), images, name == KEPT)
+        name: bench.rival(name, partial(workloads.their_step_work, architecture, images, way), images)
         for name, way in ways.items()
     }
     product = Entry(partial(workloads.multiply, bench.side, torch.bfloat16), 2 * bench.side**3 / 1e9)
     label = f"step of {architecture.name}, batch {images}"
     race = bench.race(label, {"ours": low, **({EXACT: exact} if first else {}), **rivals, PRODUCT: product})
-    rates = {name: race.rates[name] for name in ("ours", *rivals)}
+    rates = {name: race.rates[name] for name in ("ours", *rivals) if name in race.rates}
     wanted: Wanted = {FLOAT32: with_amx(6.0), COMPILED: {"wanted_ratio": 1.0}}
     yield from rows_of(f"{label}, bfloat16", "images/s", rates, wanted)
     done = [rate * operations for rate in rates["ours"]]
@@ -195,7 +211,7 @@ def step_rows(bench: Bench, architecture: Architecture, first: bool) -> Iterator
     if first:
         mine = race.rates[EXACT]
         yield Row.of(f"{label}, float32", "images/s", mine, FLOAT32, rates[FLOAT32], wanted_ratio=1.4)
-        yield from memory_rows(label, race, list(rivals))
+        yield from memory_rows(label, race, [name for name in rivals if name in rates])
 
 
 def memory_rows(label: str, race: Race, rivals: list[str]) -> Iterator[Row]:
@@ -220,7 +236,7 @@ def answer_rows(bench: Bench, architecture: Architecture) -> Iterator[Row]:
         entries = {"ours": Entry(partial(workloads.our_answers_work, *common), images, keep=True)}
         rivals = (FLOAT32, SWITCHES, COMPILED) if crops == 1 else (FLOAT32, SWITCHES)
         for name, way in bench.ways(*rivals).items():
-            entries[name] = Entry(partial(workloads.their_answers_work, *common, way), images)
+            entries[name] = bench.rival(name, partial(workloads.their_answers_work, *common, way), images)
         label = f"answers of {architecture.name}, crops: {crops}, batch {images}, bfloat16"
         wanted: Wanted = {FLOAT32: with_amx(5.0)} if crops == 1 else {}
         yield from rows_of(label, "images/s", bench.race(label, entries).rates, wanted)
@@ -273,7 +289,7 @@ def check(bench: Bench) -> None:
         SystemExit: If something is wrong; nothing is timed then.
     """
     for maps in SHAPES:
-        check_norm((bench.images, *maps), CPU, torch.bfloat16, images=2)
+        check_norm((bench.images, *maps), CPU, torch.bfloat16)
     for architecture in bench.networks:
         check_network(architecture, CPU, True, images=4)
     check_answers(bench.networks[0].with_he_start(), stored_side(bench.networks[0]))
@@ -343,12 +359,23 @@ def main() -> None:
         options.batch, options.rounds, options.threads, compiled, tuple(networks), options.product, facts=facts
     )
     check(bench)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         # What a first use costs is told, so nothing of an earlier run may be there.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = scratch
-        rows = [row for part in options.only or PARTS for row in PARTS[part](bench)]
-    command = " ".join(["python benchmarks/cpu.py", *sys.argv[1:]])
-    publish("cpu", command, bench.facts, rows, options.results)
+        try:
+            rows = [row for part in options.only or PARTS for row in PARTS[part](bench)]
+        except Failed as error:
+            sys.exit(f"error: {error}")
+    publish("cpu", command(), bench.facts, rows, options.results)
+
+
+def command() -> str:
+    """Tell what was asked for, without the folder of the results."""
+    words = sys.argv[1:]
+    if "--results" in words:
+        place = words.index("--results")
+        del words[place : place + 2]
+    return " ".join(["python benchmarks/cpu.py", *words])
 
 
 if __name__ == "__main__":

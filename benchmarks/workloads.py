@@ -31,7 +31,7 @@ from alexnet.data.chance import Chance
 from alexnet.data.store import Statistics, Store
 from alexnet.evaluation import probabilities
 from alexnet.nn.network import Network, initialise, placed
-from alexnet.recipe import Recipe
+from alexnet.recipe import Precision, Recipe
 from alexnet.runs.trained import Trained
 
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ class Way:
     compiled: bool = False
 
 
-def precision(low: bool) -> str:
+def precision(low: bool) -> Precision:
     """Name the arithmetic as recipes do."""
     return "bfloat16" if low else "float32"
 

@@ -128,9 +128,10 @@ def cpu(module, monkeypatch):
 
     class Here:
         def __init__(self, name, make, threads, keep=False):
-            self.work = make()
+            self.make, self.work = make, None
 
         def turn(self, times):
+            self.work = self.work or self.make()
             for _ in range(times):
                 self.work()
             return apart.Turn(0.5, 1 << 20)
@@ -152,7 +153,10 @@ def test_the_cpu_benchmark_compares_with_all_rivals(cpu, tiny_network):
     rows = [row for part in ("ceilings", "norm", "step", "answers") for row in cpu.PARTS[part](bench)]
     assert all(row.value > 0 and row.rival_value > 0 and row.rounds == 2 for row in rows)
     assert [(row.label, row.rival, row.wanted_ratio) for row in rows if row.unit == "images/s"] == [
-        *((f"norm of 4×6×7×7, ours in {name}, float32 theirs", cpu.FLOAT32, 8.0) for name in ("float32", "bfloat16")),
+        *(
+            (f"norm of 4×6×7×7, ours in {name}, theirs in float32", cpu.FLOAT32, 8.0)
+            for name in ("float32", "bfloat16")
+        ),
         ("step of tiny, batch 4, bfloat16", cpu.FLOAT32, cpu.with_amx(6.0).get("wanted_ratio")),
         ("step of tiny, batch 4, bfloat16", cpu.SWITCHES, None),
         ("step of tiny, batch 4, float32", cpu.FLOAT32, 1.4),
@@ -228,11 +232,30 @@ def test_a_contestant_works_in_a_process_of_its_own(module):
         pid = one._process.pid
     assert pid != os.getpid()
     assert not one._process.is_alive()
-    with apart.Apart("no copy", partial(workloads.copy, -1), threads=1) as one, pytest.raises(SystemExit) as refused:
+    with apart.Apart("no copy", partial(workloads.copy, -1), threads=1) as one, pytest.raises(apart.Failed) as refused:
         one.turn(1)
-    assert str(refused.value).startswith("error: no copy failed: RuntimeError: ")
-    with apart.Apart("a loss", partial(os._exit, 3), threads=1) as one, pytest.raises(SystemExit, match="exit code 3"):
+    assert str(refused.value).startswith("no copy failed: RuntimeError: ")
+    with apart.Apart("a loss", partial(os._exit, 3), threads=1) as one, pytest.raises(apart.Failed, match="code 3"):
         one.turn(1)
+
+
+def test_a_race_goes_on_without_a_rival_that_cannot_be_compiled(cpu, module):
+    class Broken:
+        def __init__(self):
+            raise module("apart").Failed("it failed: no Python.h")
+
+    bench = cpu.Bench(rounds=2, seconds=0)
+    entries = {"ours": cpu.Entry(lambda: int, 3), "theirs": cpu.Entry(Broken, 3, may_fail=True)}
+    assert set(bench.race("a race", entries).rates) == {"ours"}
+    assert bench.facts["left_out"] == ["it failed: no Python.h"]
+    assert list(bench.facts["first_use_s"]) == ["a race, ours"]
+    with pytest.raises(module("apart").Failed):
+        bench.race("a race", {"ours": cpu.Entry(Broken, 3)})
+
+
+def test_the_command_is_told_without_the_folder_of_the_results(cpu, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["cpu.py", "--quick", "--results", "/home/me/results", "--batch", "8"])
+    assert cpu.command() == "python benchmarks/cpu.py --quick --batch 8"
 
 
 @pytest.mark.parametrize("low", [False, True])
@@ -284,6 +307,15 @@ def test_the_gpu_benchmark_measures_a_miniature_on_the_cpu(gpu, tiny_network, lo
     assert all(row.value > 0 and row.rival_value > 0 and row.rounds == 2 for row in rows)
     assert bench.facts["matrix product, TFLOP/s"] >= 0
     assert "step of tiny, batch 4, ours, first use, s" in bench.facts
+
+
+def test_pictures_with_values_too_equal_are_drawn_anew(module):
+    hold = module("checks").hold
+    given = iter([[("a", 5e-3, 3e-3)], [("a", 1e-6, 3e-3)]])
+    hold(lambda: next(given))
+    assert next(given, None) is None
+    with pytest.raises(SystemExit, match=r"a is 5.0e-03 from float64 where 3.0e-03 is allowed"):
+        hold(lambda: [("b", 1e-6, 3e-3), ("a", 5e-3, 3e-3)])
 
 
 def test_the_gpu_benchmark_times_nothing_that_is_wrong(gpu, monkeypatch):
