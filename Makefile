@@ -20,7 +20,7 @@ else
 TORCH_CPU = true
 endif
 
-.PHONY: demo test test-all test-release test-kernels check help-texts faithfulness lock clean
+.PHONY: demo test test-all test-release test-kernels bench check help-texts faithfulness lock clean
 
 demo: .venv/ready
 	.venv/bin/alexnet demo
@@ -39,6 +39,19 @@ test-release: .venv/ready-dev
 test-kernels: .venv/ready-dev .venv/ready-triton
 	TRITON_INTERPRET=1 PYTHONPATH=src .venv/triton/bin/python -m pytest -q $(KERNEL_TESTS)
 	PYTHONPATH=src .venv/triton/bin/python -m pytest -q -m slow tests/machine/test_kernels.py
+
+# BENCH is for cpu.py, as in `make bench BENCH=--quick`; PHOTOS is a folder of photographs, a folder a class.
+bench: .venv/ready-fast
+	.venv/bin/python benchmarks/cpu.py $(BENCH)
+ifdef PHOTOS
+	.venv/bin/python benchmarks/reading.py '$(PHOTOS)'
+	.venv/bin/python benchmarks/preparation.py '$(PHOTOS)'
+else
+	@echo 'reading and preparation were not measured: give photographs, a folder a class, by make bench PHOTOS=FOLDER'
+endif
+	@if .venv/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+		.venv/bin/python benchmarks/gpu.py; \
+	else echo 'no GPU was measured: PyTorch finds no CUDA device'; fi
 
 check: .venv/ready-dev
 	.venv/bin/ruff check
@@ -75,6 +88,11 @@ clean:
 .venv/ready-dev: .venv/ready
 	@echo 'Adding the development tools to .venv (once)'
 	@$(INSTALL) -e '.[dev]'
+	@touch $@
+
+.venv/ready-fast: .venv/ready
+	@echo 'Adding simplejpeg to .venv (once)'
+	@$(INSTALL) -e '.[fast]'
 	@touch $@
 
 # torchvision and Triton are no dependencies (a CUDA build of torch brings Triton along), but tests use them. Each in a

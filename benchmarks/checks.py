@@ -88,12 +88,15 @@ def check_network(architecture: Architecture, device: torch.device, low: bool, i
 
 
 def check_answers(architecture: Architecture, stored_side: int, images: int = 2) -> None:
-    """Hold probabilities in float32 to those that others get in float32 from the same pictures and weights."""
+    """Hold probabilities to those that others get in float32 from the same pictures and weights."""
     pictures = workloads.drawn_pictures(images, stored_side)
     for crops in (1, 10):
-        ours = workloads.our_answers(architecture, stored_side, crops, False)(pictures)
-        theirs = workloads.their_answers(architecture, stored_side, crops, workloads.Way())(pictures)
-        refuse(f"{architecture.name}, probabilities, crops: {crops}", distance(ours, theirs), 1e-4, "PyTorch's float32")
+        common, reference = (architecture, stored_side, crops), "PyTorch's float32"
+        exact, theirs = (workloads.their_answers(*common, workloads.Way(low))(pictures) for low in (False, True))
+        for low, limit in ((False, 1e-4), (True, max(1e-2, WORSE * distance(theirs, exact)))):
+            found = distance(workloads.our_answers(*common, low)(pictures), exact)
+            what = f"{architecture.name}, probabilities, crops: {crops}, {workloads.precision(low)}"
+            refuse(what, found, limit, reference)
 
 
 def check_views(architecture: Architecture, recipe: Recipe, stored_side: int) -> None:

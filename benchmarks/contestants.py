@@ -13,6 +13,7 @@ from alexnet.data import one_pass
 from alexnet.data.augment import View
 from alexnet.data.batches import batches
 from alexnet.data.chance import Chance, order
+from alexnet.data.lookahead import ahead
 from alexnet.data.resident import Resident
 from alexnet.data.store import Store
 from alexnet.layers import Pool, ResponseNorm
@@ -61,8 +62,12 @@ def random_batch(architecture: Architecture, images: int, device: torch.device) 
     """Draw pictures in the range that the network expects, channels last, and labels."""
     scale = 1.0 if architecture.input in ("imagenet", "deviation") else 60.0
     pictures = torch.randn(images, 3, architecture.input_side, architecture.input_side, device=device) * scale
-    labels = torch.randint(architecture.rows()[-1].output[0], (images,), device=device)
-    return pictures.contiguous(memory_format=torch.channels_last), labels
+    return pictures.contiguous(memory_format=torch.channels_last), random_labels(architecture, images, device)
+
+
+def random_labels(architecture: Architecture, images: int, device: torch.device) -> Tensor:
+    """Draw labels."""
+    return torch.randint(architecture.classes, (images,), device=device)
 
 
 def training_operations(architecture: Architecture) -> float:
@@ -124,6 +129,7 @@ def fed(
     resident = Resident.where_it_fits(split, device)
     whole = len(split) // recipe.batch_size * recipe.batch_size
     for epoch in count():
-        for batch in batches(split, order(len(split), 0, epoch)[:whole], recipe.batch_size, device, resident):
+        found = batches(split, order(len(split), 0, epoch)[:whole], recipe.batch_size, device, resident)
+        for batch in ahead(found) if device.type == "cpu" else found:
             chance = Chance(0, epoch, batch.indices)
             yield one_pass.show(view, batch.pictures, chance, recipe, dtype), batch.labels

@@ -322,6 +322,9 @@ def cores() -> int:
 def main() -> None:
     """Run it."""
     options, facts = parsed(), machine()
+    print(
+        f"{facts['cpu']}, cores: {facts['cores']}, threads: {options.threads}, load: {facts['load_before']}", flush=True
+    )
     if (facts["load_before"] or 0) > QUIET:
         told = f"the load is {facts['load_before']:.2f}: something else uses the machine, and figures will be off"
         print(f"warning: {told}", file=sys.stderr, flush=True)

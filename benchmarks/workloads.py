@@ -97,6 +97,12 @@ def copy(size: int) -> Work:
     return lambda: target.copy_(source)
 
 
+def raise_by_one(size: int) -> Work:
+    """Add 1 to every number in so many bytes, in place: what is overwritten need not be fetched first."""
+    values = torch.randn(size // 4)
+    return lambda: values.add_(1)
+
+
 # Response normalisation.
 
 
