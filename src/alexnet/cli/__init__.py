@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet import __version__
-from alexnet.cli import evaluating, learning, looking, stores, telling, using
+from alexnet.cli import evaluating, learning, looking, serving, stores, telling, using
 from alexnet.cli.options import Options, add_device
 from alexnet.errors import AlexNetError
 from alexnet.flags import Parser
@@ -88,6 +88,9 @@ def parser() -> Parser:
     filters = verb("filters", using.run_filters, "draw what conv1 of a run learned")
     filters.add_argument("run", type=Path, metavar="RUN")
     using.add_export(verb("export", using.run_export, "write a run's weights, or a folder for from_pretrained"))
+    serving.add_serve(
+        verb("serve", serving.run_serve, "the local page: drop pictures, see what the network makes of them")
+    )
     telling.add_info(verb("info", telling.run_info, "a network's layers, or a recipe's numbers"))
     telling.add_reproduce(
         verb("reproduce", telling.run_reproduce, "rerun the claims and write-ups; without a name, list them")
