@@ -8,7 +8,7 @@ pixels or the reason.
 import asyncio
 import struct
 import sys
-from typing import BinaryIO
+from io import BufferedIOBase
 
 import numpy as np
 from jaxtyping import UInt8
@@ -92,7 +92,7 @@ class Decoder:
             process.kill()
 
 
-def answer(questions: BinaryIO, answers: BinaryIO) -> None:
+def answer(questions: BufferedIOBase, answers: BufferedIOBase) -> None:
     """Decode one picture after another, until no more come."""
     while len(head := questions.read(QUESTION.size)) == QUESTION.size:
         side, length = QUESTION.unpack(head)
@@ -110,4 +110,5 @@ if __name__ == "__main__":
     import torch
 
     torch.set_num_threads(1)  # the other cores are for the network
-    answer(sys.stdin.buffer, sys.stdout.buffer)
+    with open(0, "rb") as questions, open(1, "wb") as answers:
+        answer(questions, answers)

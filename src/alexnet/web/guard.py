@@ -75,12 +75,12 @@ class Guard:
 
     def refusal(self, headers: Headers) -> tuple[int, str] | None:
         """Say why a request with such headers is refused, and by which status; None if it is not."""
-        host = headers.get("host", "")
+        host = headers.get("host", "").lower()
         if not self.knows(named(host)):
             return 421, "this server is not called so: open the address that alexnet serve printed"
-        if headers.get("origin", f"http://{host}").lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
+        if not {origin.lower() for origin in headers.getlist("origin")} <= {f"http://{host}", f"https://{host}"}:
             return 403, "asked by a page from elsewhere: open the address that alexnet serve printed"
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        if not {*headers.getlist("sec-fetch-site")} <= {"none", "same-origin"}:
             return 403, "reached from a page elsewhere: open the address that alexnet serve printed"
         return None
 

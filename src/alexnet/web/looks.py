@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float64, UInt8
 from PIL import Image
 from torch import Tensor
 
 from alexnet.errors import UsageError
-from alexnet.evaluation import probabilities
 from alexnet.filters import as_colours, conv1_kernels
-from alexnet.importance import METHOD, importance
+from alexnet.importance import importance
 from alexnet.layers import Activation
 from alexnet.nn.network import arithmetic
 from alexnet.run import Trained
@@ -59,13 +58,12 @@ def look(
         neighbors: Finds training pictures that are like it, the nearest first.
 
     Returns:
-        What can be written as JSON: `seen`, a PNG; `importance` of the best class; `maps` of the first layer, each with
-        its kernel; `neighbors`, null where they cannot be had.
+        What can be written as JSON: `seen`, a PNG; `importance`, a PNG, with the best class, its probability, and the
+        least of it that covering a part leaves; `maps` of the first layer, each with its kernel; `neighbors`, null
+        where they cannot be had.
     """
     picture = torch.from_numpy(stored.copy()).to(trained.device)
-    label = int(probabilities(trained, picture[None])[0].argmax())
-    seen = seen_pixels(trained, picture)
-    mattered = importance(trained, picture, label).cpu().numpy()
+    seen, mattered = seen_pixels(trained, picture), importance(trained, picture)
     near = None
     if neighbors is not None:
         near = [
@@ -74,7 +72,13 @@ def look(
         ]
     return {
         "seen": png(seen),
-        "importance": {"method": METHOD, "label": trained.classes[label], "picture": png(coloured(seen, mattered))},
+        "importance": {
+            "method": "occlusion",
+            "label": trained.classes[mattered.label],
+            "probability": mattered.probability,
+            "least": float(mattered.covered.min()),
+            "picture": png(coloured(seen, mattered.smooth())),
+        },
         "maps": first_maps(trained, picture),
         "neighbors": near,
     }
@@ -89,13 +93,13 @@ def seen_pixels(trained: Trained, picture: UInt8[Tensor, "stored stored 3"]) -> 
 
 
 def coloured(
-    seen: UInt8[np.ndarray, "side side 3"], mattered: Float32[np.ndarray, "side side"]
+    seen: UInt8[np.ndarray, "side side 3"], falls: Float64[np.ndarray, "side side"]
 ) -> UInt8[np.ndarray, "side side 3"]:
     """Lay orange on what speaks for the class and violet on what speaks against it, over the picture in grey."""
     grey = np.repeat(seen.mean(2, keepdims=True) * 0.6 + 40, 3, axis=2)
-    strength = np.abs(mattered) / max(float(np.abs(mattered).max()), 1e-30)
-    cover = 0.85 * strength[..., None]
-    colour = np.where(mattered[..., None] > 0, np.array(FOR), np.array(AGAINST))
+    strength = np.abs(falls) / max(float(np.abs(falls).max()), 1e-30)
+    cover = 0.65 * strength[..., None]
+    colour = np.where(falls[..., None] > 0, np.array(FOR), np.array(AGAINST))
     return np.rint(grey * (1 - cover) + colour * cover).clip(0, 255).astype(np.uint8)
 
 

@@ -153,7 +153,7 @@ class Service:
             batch = [await self.arrived.get()]
             while len(batch) < BATCH and not self.arrived.empty():
                 batch.append(self.arrived.get_nowait())
-            pictures = [picture for picture, _ in batch]
+            pictures: list[Any] = [picture for picture, _ in batch]
             try:
                 guesses = await self._in_thread(partial(self.model.predict, pictures, TOP))
             except Exception as error:  # whatever it is, it belongs to those who asked, and others come

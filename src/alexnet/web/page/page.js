@@ -168,16 +168,18 @@ function listed(className, items) {
 }
 
 function lookParts({ seen, importance, maps, neighbors }) {
+  const { label, probability, least } = importance;
   const mattered = made("p", "note");
   mattered.append(
-    made("span", "key for"), ` speaks for “${importance.label}”, `,
-    made("span", "key against"), ` against it. An estimate (${importance.method}): by how much the score would fall if `
-    + "that part looked like the mean training picture.");
+    made("span", "key for"), ` speaks for “${label}”, `, made("span", "key against"), " against it. Measured by covering "
+    + "one part after another with that of the mean training picture. "
+    + (least < probability ? `Covering the part that counts most takes “${label}” from ${percent(probability)} to ${percent(least)}.`
+      : "Covering no part takes anything away."));
   const parts = [
     made("h4", "", "What mattered"),
     listed("pictures", [
       figure(image(seen, "The part that the network sees", "large"), "What the network sees"),
-      figure(image(importance.picture, `The same in grey; what mattered for ${importance.label} is coloured`, "large"),
+      figure(image(importance.picture, `The same in grey; what mattered for ${label} is coloured`, "large"),
         "What mattered"),
     ]),
     mattered,

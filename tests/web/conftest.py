@@ -1,0 +1,123 @@
+"""The page as others meet it: `live` is the command `alexnet serve` in a process of its own; and pictures to send."""
+
+import http.client
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+BYTES = {"Content-Type": "application/octet-stream"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server that listens at 127.0.0.1."""
+
+    process: subprocess.Popen
+    port: int
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.port}/"
+
+    def ask(self, method, path, body=None, headers=BYTES, timeout=20):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    @property
+    def processes(self):
+        """The server and the process that decodes for it."""
+        found = [self.process.pid]
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                status = (folder / "status").read_text()
+            except OSError:
+                continue
+            if f"\nPPid:\t{self.process.pid}\n" in status:
+                found.append(int(folder.name))
+        return found
+
+    def megabytes(self):
+        """Memory of all its processes."""
+        statuses = [Path(f"/proc/{number}/status").read_text() for number in self.processes]
+        return sum(int(text.split("VmRSS:")[1].split()[0]) for text in statuses) / 1024
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+def started(run, *words):
+    """Start the command; it has said where it listens."""
+    command = [sys.executable, "-W", "error", "-m", "alexnet", "serve", str(run), "--port", "0", "--device", "cpu"]
+    process = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = process.stdout.readline()
+    assert line.startswith("http://"), process.communicate()
+    return Live(process, int(line.split("/ ")[0].rsplit(":", 1)[1]))
+
+
+def stopped(live, number=signal.SIGTERM):
+    """Stop it; what it still said on standard error."""
+    live.process.send_signal(number)
+    try:
+        return live.process.communicate(timeout=20)[1]
+    finally:
+        live.process.kill()
+
+
+@pytest.fixture(scope="session")
+def live(tiny_run):
+    """A server for all tests that leave it as it was."""
+    server = started(tiny_run)
+    yield server
+    assert stopped(server) == ""
+
+
+@pytest.fixture
+def own_live(tiny_run):
+    """A server for one test."""
+    server = started(tiny_run)
+    yield server
+    if server.process.poll() is None:
+        stopped(server)
+
+
+@pytest.fixture(scope="session")
+def model(tiny_run):
+    from alexnet.prediction import load
+
+    return load(tiny_run)
+
+
+@pytest.fixture(scope="session")
+def files(photos):
+    return sorted(path for path in photos.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="session")
+def odd_pictures():
+    """Every kind of picture file by name: its bytes, and whether it is refused."""
+    path = Path(__file__).parents[1] / "data/test_picture_matrix.py"
+    spec = importlib.util.spec_from_file_location("picture_matrix", path)
+    matrix = importlib.util.module_from_spec(spec)
+    sys.modules["picture_matrix"] = matrix  # its dataclass looks itself up there
+    spec.loader.exec_module(matrix)
+    return {name: (data, name in matrix.REFUSED) for name, (data, _) in matrix.MATRIX.items()}
