@@ -29,6 +29,7 @@ class Live:
 
     process: subprocess.Popen
     port: int
+    folder: Path  # where it runs, and where it would put temporary files
 
     @property
     def address(self):
@@ -65,39 +66,44 @@ class Live:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
-def started(run, *words):
-    """Start the command; it has said where it listens."""
+def started(run, folder, *words):
+    """Start the command; it is ready then."""
     command = [sys.executable, "-W", "error", "-m", "alexnet", "serve", str(run), "--port", "0", "--device", "cpu"]
-    process = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    places = {"cwd": folder, "env": os.environ | {"TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([*command, *words], **places, **pipes)
     line = process.stdout.readline()
     assert line.startswith("http://"), process.communicate()
-    return Live(process, int(line.split("/ ")[0].rsplit(":", 1)[1]))
+    server = Live(process, int(line.split("/ ")[0].rsplit(":", 1)[1]), folder)
+    assert server.ask("GET", "/").status == 200  # which waits until it is warm
+    return server
 
 
-def stopped(live, number=signal.SIGTERM):
-    """Stop it; what it still said on standard error."""
-    live.process.send_signal(number)
-    try:
-        return live.process.communicate(timeout=20)[1]
-    finally:
-        live.process.kill()
+def stopped(live):
+    """Stop it, if it still runs; what it said on standard error."""
+    with live.process as process:  # which closes its pipes
+        try:
+            process.send_signal(signal.SIGTERM)
+            return process.communicate(timeout=20)[1]
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="session")
-def live(tiny_run):
-    """A server for all tests that leave it as it was."""
-    server = started(tiny_run)
+def live(tiny_run, tmp_path_factory):
+    """A server for all tests that leave it as it was; it must write nothing and have nothing to complain of."""
+    server = started(tiny_run, tmp_path_factory.mktemp("served"))
     yield server
     assert stopped(server) == ""
+    assert list(server.folder.iterdir()) == []
 
 
 @pytest.fixture
-def own_live(tiny_run):
+def own_live(tiny_run, tmp_path):
     """A server for one test."""
-    server = started(tiny_run)
+    server = started(tiny_run, tmp_path)
     yield server
-    if server.process.poll() is None:
-        stopped(server)
+    stopped(server)
 
 
 @pytest.fixture(scope="session")

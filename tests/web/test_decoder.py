@@ -10,30 +10,21 @@ import numpy as np
 import pytest
 
 from alexnet.data.decode import UnreadablePicture, decode, fit
-from alexnet.web.decoder import Decoder, answer
+from alexnet.web.decoder import SECONDS, Decoder, answer
 
 SIDE = 32
 
 
-def decoding(task, seconds=20.0):
-    """Run a task with a decoder, which is closed afterwards."""
-
-    async def run():
-        decoder = Decoder(SIDE, seconds)
-        try:
-            return await task(decoder)
-        finally:
-            process = decoder.process
-            decoder.close()
-            if process is not None:
-                await process.wait()
-
-    return asyncio.run(run())
+@pytest.fixture(scope="module")
+def decoding():
+    """Run tasks with a decoder; one for all, because its process takes a second to start."""
+    decoder = Decoder(SIDE)
+    with asyncio.Runner() as runner:
+        yield lambda task: runner.run(task(decoder))
+        runner.run(decoder.close())
 
 
-
-
-def test_pictures_are_as_prepare_and_predict_have_them(files):
+def test_pictures_are_as_prepare_and_predict_have_them(decoding, files):
     async def all_of_them(decoder):
         return [await decoder.stored(file.read_bytes()) for file in files]
 
@@ -41,7 +32,7 @@ def test_pictures_are_as_prepare_and_predict_have_them(files):
         np.testing.assert_array_equal(picture, fit(decode(file.read_bytes()), SIDE), err_msg=file.name)
 
 
-def test_several_at_a_time_get_their_own_pictures(files):
+def test_several_at_a_time_get_their_own_pictures(decoding, files):
     async def together(decoder):
         return await asyncio.gather(*(decoder.stored(file.read_bytes()) for file in files))
 
@@ -49,7 +40,7 @@ def test_several_at_a_time_get_their_own_pictures(files):
         np.testing.assert_array_equal(picture, fit(decode(file.read_bytes()), SIDE), err_msg=file.name)
 
 
-def test_what_is_no_picture_is_refused_with_the_reason_of_decode(files):
+def test_what_is_no_picture_is_refused_with_the_reason_of_decode(decoding, files):
     async def bad_and_good(decoder):
         with pytest.raises(UnreadablePicture, match=r"^not a picture$"):
             await decoder.stored(b"hello")
@@ -60,7 +51,7 @@ def test_what_is_no_picture_is_refused_with_the_reason_of_decode(files):
     assert decoding(bad_and_good).shape == (SIDE, SIDE, 3)
 
 
-def test_a_crash_costs_its_picture_only(files):
+def test_a_crash_costs_its_picture_only(decoding, files):
     data = files[0].read_bytes()
 
     async def crash(decoder):
@@ -80,7 +71,7 @@ def test_a_crash_costs_its_picture_only(files):
     np.testing.assert_array_equal(after, fit(decode(data), SIDE))
 
 
-def test_a_process_that_ended_meanwhile_costs_nothing(files):
+def test_a_process_that_ended_meanwhile_costs_nothing(decoding, files):
     data = files[0].read_bytes()
 
     async def gone(decoder):
@@ -92,7 +83,7 @@ def test_a_process_that_ended_meanwhile_costs_nothing(files):
     assert decoding(gone).shape == (SIDE, SIDE, 3)
 
 
-def test_a_picture_that_takes_too_long_is_given_up(files):
+def test_a_picture_that_takes_too_long_is_given_up(decoding, files):
     data = files[0].read_bytes()
 
     async def slow(decoder):
@@ -103,13 +94,13 @@ def test_a_picture_that_takes_too_long_is_given_up(files):
         with pytest.raises(UnreadablePicture, match=r"^takes longer than 0.2 s to decode$"):
             await decoder.stored(data)
         assert await stuck.wait() == -signal.SIGKILL
-        decoder.seconds = 20
+        decoder.seconds = SECONDS
         return await decoder.stored(data)
 
     assert decoding(slow).shape == (SIDE, SIDE, 3)
 
 
-def test_whoever_gives_up_gets_nobody_elses_answer(files):
+def test_whoever_gives_up_gets_nobody_elses_answer(decoding, files):
     first, second = files[0].read_bytes(), files[1].read_bytes()
 
     async def cancelled(decoder):
@@ -125,7 +116,7 @@ def test_whoever_gives_up_gets_nobody_elses_answer(files):
     np.testing.assert_array_equal(decoding(cancelled), fit(decode(second), SIDE))
 
 
-def test_ctrl_c_is_not_meant_for_the_process():
+def test_ctrl_c_is_not_meant_for_the_process(decoding):
     async def session(decoder):
         await decoder.ready()
         return os.getsid(decoder.process.pid)

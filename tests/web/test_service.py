@@ -21,17 +21,20 @@ async def never():
     await asyncio.Event().wait()
 
 
-def with_service(model, task, **named):
-    async def run():
-        service = Service(model, **named)
-        await service.start()
-        try:
-            return await task(service)
-        finally:
-            service.stop()
-            await asyncio.sleep(0.05)  # the decoder's pipes close
+@pytest.fixture(scope="module")
+def near():
+    """The pictures whose neighbors were asked for; they have none."""
+    return []
 
-    return asyncio.run(run())
+
+@pytest.fixture(scope="module")
+def run(model, near):
+    """Run tasks with a service; one for all, because its decoder takes a second to start."""
+    service = Service(model, neighbors=lambda stored: near.append(stored) or [])
+    with asyncio.Runner() as runner:
+        runner.run(service.start())
+        yield lambda task: runner.run(task(service))
+        runner.run(service.stop())
 
 
 @pytest.fixture
@@ -41,26 +44,25 @@ def gate(model, monkeypatch):
     predict = type(model).predict
 
     def waiting(self, pictures, *rest):
-        if isinstance(pictures, list):  # not the first of all, which warms the network up
-            assert opened.wait(20)
-            batches.append(len(pictures))
+        assert opened.wait(20)
+        batches.append(len(pictures))
         return predict(self, pictures, *rest)
 
     monkeypatch.setattr(type(model), "predict", waiting)
     return opened, batches
 
 
-def test_answers_are_those_of_predict(model, files):
+def test_answers_are_those_of_predict(run, model, files):
     async def all_at_once(service):
         return await asyncio.gather(*(service.answer(0, chunks(file.read_bytes())) for file in files))
 
-    for file, guesses in zip(files, with_service(model, all_at_once), strict=True):
+    for file, guesses in zip(files, run(all_at_once), strict=True):
         (expected,) = model.predict(file)
         assert [one.label for one in guesses] == [one.label for one in expected]
         assert [one.probability for one in guesses] == pytest.approx([one.probability for one in expected], abs=1e-6)
 
 
-def test_what_waits_is_answered_together(model, files, gate):
+def test_what_waits_is_answered_together(run, model, files, gate):
     opened, batches = gate
 
     async def crowd(service):
@@ -70,11 +72,11 @@ def test_what_waits_is_answered_together(model, files, gate):
         opened.set()
         return await asyncio.gather(*asked)
 
-    assert len(with_service(model, crowd)) == 12
+    assert len(run(crowd)) == 12
     assert batches == [1, 11]
 
 
-def test_too_many_are_refused_and_the_next_are_taken_again(model, files, gate, monkeypatch):
+def test_too_many_are_refused_and_the_next_are_taken_again(run, model, files, gate, monkeypatch):
     opened, _ = gate
     monkeypatch.setattr(serving, "WAITING", 3)
     data = files[0].read_bytes()
@@ -92,10 +94,10 @@ def test_too_many_are_refused_and_the_next_are_taken_again(model, files, gate, m
         assert (service.waiting, service.looking, service.held) == (0, 0, 0)
         return await service.answer(0, chunks(data))
 
-    assert len(with_service(model, crowd)) == 5
+    assert len(run(crowd)) == 5
 
 
-def test_those_who_send_slowly_keep_nobody_out(model, files, monkeypatch):
+def test_those_who_send_slowly_keep_nobody_out(run, model, files, monkeypatch):
     monkeypatch.setattr(serving, "WAITING", 1)
 
     async def slow(service):
@@ -109,10 +111,10 @@ def test_those_who_send_slowly_keep_nobody_out(model, files, monkeypatch):
         assert service.held == 0
         return guesses
 
-    assert len(with_service(model, slow)) == 5
+    assert len(run(slow)) == 5
 
 
-def test_a_file_is_bounded_and_so_are_all_together(model, monkeypatch):
+def test_a_file_is_bounded_and_so_are_all_together(run, model, monkeypatch):
     monkeypatch.setattr(serving, "BODY_BYTES", 100)
     monkeypatch.setattr(serving, "HELD_BYTES", 150)
 
@@ -136,10 +138,10 @@ def test_a_file_is_bounded_and_so_are_all_together(model, monkeypatch):
         await asyncio.gather(asked, return_exceptions=True)
         assert (service.waiting, service.held) == (0, 0)
 
-    with_service(model, large)
+    run(large)
 
 
-def test_looks_are_fewer(model, files, monkeypatch):
+def test_looks_are_fewer(run, model, files, monkeypatch):
     monkeypatch.setattr(serving, "LOOKS", 1)
     data = files[0].read_bytes()
 
@@ -151,38 +153,35 @@ def test_looks_are_fewer(model, files, monkeypatch):
         assert set(await first) == {"seen", "importance", "maps", "neighbors"}
         assert service.looking == 0
 
-    with_service(model, looks)
+    run(looks)
 
 
-def test_a_failure_is_told_to_those_who_asked_and_the_next_are_answered(model, files, monkeypatch):
+def test_a_failure_is_told_to_those_who_asked_and_the_next_are_answered(run, model, files, monkeypatch):
     predict = type(model).predict
-    broken = [True]
+    fails = iter([True, False])
 
     def sometimes(self, pictures, *rest):
-        if isinstance(pictures, list) and broken.pop():
-            broken.append(False)
+        if next(fails):
             raise RuntimeError("no memory")
-        broken.append(False)
         return predict(self, pictures, *rest)
 
     data = files[0].read_bytes()
 
     async def twice(service):
-        broken[:] = [True]
         monkeypatch.setattr(type(model), "predict", sometimes)
         with pytest.raises(RuntimeError, match="no memory"):
             await service.answer(0, chunks(data))
         return await service.answer(0, chunks(data))
 
-    assert len(with_service(model, twice)) == 5
+    assert len(run(twice)) == 5
 
 
-def test_neighbors_are_found_for_the_picture_as_stored(model, files):
-    asked = []
+def test_neighbors_are_found_for_the_picture_as_stored(run, model, near, files):
+    near.clear()
 
     async def looked(service):
         return await service.look(0, chunks(files[0].read_bytes()))
 
-    told = with_service(model, looked, neighbors=lambda stored: asked.append(stored) or [])
+    told = run(looked)
     assert told["neighbors"] == []
-    np.testing.assert_array_equal(asked[0], model.stored(files[0]))
+    np.testing.assert_array_equal(near[0], model.stored(files[0]))

@@ -77,7 +77,7 @@ def make_app(model: Model, name: str, host: str = "127.0.0.1", neighbors: Neighb
         try:
             yield
         finally:
-            service.stop()
+            await service.stop()
 
     routes = [Route(path, file, methods=["GET"]) for path in files]
     routes += [Route("/", _answering(predict), methods=["POST"])]

@@ -49,9 +49,6 @@ class Decoder:
                 raise UnreadablePicture(f"takes longer than {self.seconds:g} s to decode") from error
             except (OSError, asyncio.IncompleteReadError) as error:
                 raise UnreadablePicture("the decoder crashed on it") from error
-            except asyncio.CancelledError:
-                self.close()  # its answer would be taken for that of the next
-                raise
         if not good:
             raise UnreadablePicture(answer.decode())
         return np.frombuffer(answer, np.uint8).reshape(self.side, self.side, 3)
@@ -68,7 +65,7 @@ class Decoder:
             )
 
     async def _asked(self, data: bytes | bytearray) -> tuple[bool, bytes]:
-        """Put one question; the process ends with whatever goes wrong."""
+        """Put one question; the process ends if no answer was had, which the next would take for its own."""
         process = self.process
         if process is None or process.stdin is None or process.stdout is None:
             raise BrokenPipeError
@@ -83,13 +80,15 @@ class Decoder:
             return good, answer
         finally:
             if not answered:
-                self.close()
+                await self.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the process."""
         process, self.process = self.process, None
-        if process is not None and process.returncode is None:
-            process.kill()
+        if process is not None:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()  # its pipes close with it
 
 
 def answer(questions: BufferedIOBase, answers: BufferedIOBase) -> None:

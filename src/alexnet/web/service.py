@@ -75,9 +75,9 @@ class Service:
         side = self.decoder.side
         await self._in_thread(lambda: self.model.predict(np.full((side, side, 3), 128, np.uint8)))
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Let go of thread and process; what still waits gets no answer."""
-        self.decoder.close()
+        await self.decoder.close()
         self.thread.shutdown(wait=False, cancel_futures=True)
         if self.worker is not None:
             self.worker.cancel()
