@@ -180,7 +180,7 @@ function lookParts({ seen, importance, maps, neighbors }) {
     listed("pictures", [
       figure(image(seen, "The part that the network sees", "large"), "What the network sees"),
       figure(image(importance.picture, `The same in grey; what mattered for ${label} is coloured`, "large"),
-        "What mattered"),
+        "The same, coloured"),
     ]),
     mattered,
   ];
