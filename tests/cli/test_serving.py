@@ -1,11 +1,18 @@
 """Tests of alexnet.cli.serving."""
 
 import builtins
+import shutil
 import socket
 
 import pytest
 
 from alexnet.cli.serving import run_serve  # noqa: F401  # so that it is there before its imports are hidden
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    """The tiny run once more: vectors are kept beside it."""
+    return shutil.copytree(tiny_run, tmp_path / "served")
 
 
 @pytest.fixture
@@ -23,12 +30,12 @@ def served(monkeypatch):
     return found
 
 
-def test_the_page_is_for_this_machine_alone_unless_asked_otherwise(command, tiny_run, served):
-    done = command("serve", tiny_run, "--port", 0)
+def test_the_page_is_for_this_machine_alone_unless_asked_otherwise(command, run, served):
+    done = command("serve", run, "--port", 0)
     ((_, (host, port)),) = served
     assert host == "127.0.0.1"
     assert (done.code, done.out, done.err) == (130, f"http://127.0.0.1:{port}/ (Ctrl-C stops it)\n", "stopped\n")
-    done = command("serve", tiny_run, "--port", 0, "--host", "0.0.0.0")
+    done = command("serve", run, "--port", 0, "--host", "0.0.0.0")
     assert served[1][1][0] == "0.0.0.0"
     assert done.err.startswith("warning: --host 0.0.0.0 lets others on the network use this page")
 
@@ -40,15 +47,15 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(command, tmp_path):
     assert "is in use: choose another, or --port 0" in done.err
 
 
-def test_what_is_wrong_is_refused(command, tiny_run, tmp_path):
-    assert "--port 70000 is out of range: 0 to 65535" in command("serve", tiny_run, "--port", 70000).err
-    done = command("serve", tmp_path, "--port", 0)
+def test_what_is_wrong_is_refused(command, run, tmp_path):
+    assert "--port 70000 is out of range: 0 to 65535" in command("serve", run, "--port", 70000).err
+    done = command("serve", tmp_path / "nowhere", "--port", 0)
     assert done.code == 2
     assert "is no run" in done.err
-    assert command("serve", tiny_run, "--port", 0, "--device", "tpu").code == 2
+    assert command("serve", run, "--port", 0, "--device", "tpu").code == 2
 
 
-def test_without_the_extra_it_says_what_to_install(command, tiny_run, monkeypatch):
+def test_without_the_extra_it_says_what_to_install(command, run, monkeypatch):
     imported = builtins.__import__
 
     def without(name, *rest):
@@ -57,5 +64,5 @@ def test_without_the_extra_it_says_what_to_install(command, tiny_run, monkeypatc
         return imported(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    done = command("serve", tiny_run)
+    done = command("serve", run)
     assert (done.code, done.err) == (2, "error: the page needs starlette: pip install 'alexnet[web]'\n")

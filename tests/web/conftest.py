@@ -3,6 +3,7 @@
 import http.client
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,18 +91,24 @@ def stopped(live):
 
 
 @pytest.fixture(scope="session")
-def live(tiny_run, tmp_path_factory):
+def served_run(tmp_path_factory, tiny_run):
+    """The tiny run once more: the first server of it keeps vectors beside it."""
+    return shutil.copytree(tiny_run, tmp_path_factory.mktemp("run") / "served")
+
+
+@pytest.fixture(scope="session")
+def live(served_run, tmp_path_factory):
     """A server for all tests that leave it as it was; it must write nothing and have nothing to complain of."""
-    server = started(tiny_run, tmp_path_factory.mktemp("served"))
+    server = started(served_run, tmp_path_factory.mktemp("folder"))
     yield server
     assert stopped(server) == ""
     assert list(server.folder.iterdir()) == []
 
 
 @pytest.fixture
-def own_live(tiny_run, tmp_path):
+def own_live(served_run, tmp_path):
     """A server for one test."""
-    server = started(tiny_run, tmp_path)
+    server = started(served_run, tmp_path)
     yield server
     stopped(server)
 

@@ -93,8 +93,8 @@ def test_a_large_crowd_gets_the_right_answers_in_time(live, model, files):
 # What is sent (W2, W7).
 
 
-def test_every_odd_picture_is_answered_as_predict_would(live, model, odd_pictures, tiny_run):
-    before = sorted((path, path.stat().st_mtime_ns) for path in tiny_run.rglob("*"))
+def test_every_odd_picture_is_answered_as_predict_would(live, model, odd_pictures, served_run):
+    before = sorted((path, path.stat().st_mtime_ns) for path in served_run.rglob("*"))
     assert len(odd_pictures) >= 45
     for name, (data, refused) in odd_pictures.items():
         answer = live.ask("POST", "/", data)
@@ -106,7 +106,7 @@ def test_every_odd_picture_is_answered_as_predict_would(live, model, odd_picture
         else:
             assert answer.status == 200, name
             assert same(told["top"], model.predict(data)[0]), name
-    assert sorted((path, path.stat().st_mtime_ns) for path in tiny_run.rglob("*")) == before
+    assert sorted((path, path.stat().st_mtime_ns) for path in served_run.rglob("*")) == before
 
 
 def test_what_is_no_picture_is_never_opened_as_anything_else(live, tiny_run, tmp_path):
@@ -115,7 +115,13 @@ def test_what_is_no_picture_is_never_opened_as_anything_else(live, tiny_run, tmp
             return Path.touch, (tmp_path / "executed",)
 
     checkpoint = (tiny_run / "best.safetensors").read_bytes()
-    for data in (pickle.dumps(Evil()), b"PK\x03\x04" + pickle.dumps(Evil()), checkpoint, checkpoint[:100], b"\x93NUMPY"):
+    for data in (
+        pickle.dumps(Evil()),
+        b"PK\x03\x04" + pickle.dumps(Evil()),
+        checkpoint,
+        checkpoint[:100],
+        b"\x93NUMPY",
+    ):
         for path in ("/", "/look"):
             assert live.ask("POST", path, data).status == 422
     assert not (tmp_path / "executed").exists()

@@ -110,5 +110,7 @@ def test_a_name_stands_without_port_and_brackets():
 
 def test_two_headers_that_disagree_are_refused():
     guard = Guard(PlainTextResponse("done"), "127.0.0.1")
-    headers = Headers(raw=[(b"host", b"127.0.0.1"), (b"origin", b"http://127.0.0.1"), (b"origin", b"http://evil.example")])
+    headers = Headers(
+        raw=[(b"host", b"127.0.0.1"), (b"origin", b"http://127.0.0.1"), (b"origin", b"http://evil.example")]
+    )
     assert guard.refusal(headers) is not None

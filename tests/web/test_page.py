@@ -37,7 +37,7 @@ def odd_run(tmp_path_factory, tiny_run):
 def server(odd_run, tmp_path_factory):
     server = started(odd_run, tmp_path_factory.mktemp("served"))
     yield server
-    assert stopped(server) == ""
+    assert stopped(server).startswith("note: no nearest training pictures: ")  # a checkpoint has none
 
 
 @pytest.fixture(scope="module")

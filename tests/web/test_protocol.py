@@ -35,7 +35,9 @@ async def application(scope, receive, send):
 def serving():
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(application, http=TimedProtocol, ws="none", lifespan="off", log_config=None, log_level="critical")
+        uvicorn.Config(
+            application, http=TimedProtocol, ws="none", lifespan="off", log_config=None, log_level="critical"
+        )
     )
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
@@ -143,7 +145,12 @@ def test_more_than_so_many_are_closed_at_once(connect):
 
 @pytest.mark.parametrize(
     "nonsense",
-    [b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000, b"GET / HTTP/1.1\r\n\r\n"],
+    [
+        b"\x16\x03\x01\x02\x00\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000,
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
     ids=["TLS", "HTTP 0.9", "long header", "no host"],
 )
 def test_what_is_no_http_is_refused(connect, nonsense):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet import __version__
-from alexnet.cli import evaluating, learning, looking, serving, stores, telling, using
+from alexnet.cli import evaluating, finding, learning, looking, predicting, serving, stores, telling, using
 from alexnet.cli.options import Options, add_device
 from alexnet.errors import AlexNetError
 from alexnet.flags import Parser
@@ -84,10 +84,15 @@ def parser() -> Parser:
     resume.add_argument("run", type=Path, metavar="RUN")
     add_device(resume)
     evaluating.add_evaluate(verb("evaluate", evaluating.run_evaluate, "measure one run, or several averaged"))
-    using.add_predict(verb("predict", using.run_predict, "name what pictures show"))
+    predicting.add_predict(verb("predict", predicting.run_predict, "name what pictures show"))
+    finding.add_neighbors(
+        verb("neighbors", finding.run_neighbors, "find the training pictures that are most like a picture (Figure 4)")
+    )
     filters = verb("filters", using.run_filters, "draw what conv1 of a run learned")
     filters.add_argument("run", type=Path, metavar="RUN")
-    using.add_export(verb("export", using.run_export, "write a run's weights, or a folder for from_pretrained"))
+    using.add_export(
+        verb("export", using.run_export, "write a run's network, its weights, or a folder for from_pretrained")
+    )
     serving.add_serve(
         verb("serve", serving.run_serve, "the local page: drop pictures, see what the network makes of them")
     )

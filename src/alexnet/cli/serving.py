@@ -29,6 +29,7 @@ def run_serve(options: Options) -> int:
     except ImportError as error:
         raise UsageError(f"the page needs {error.name}: pip install 'alexnet[web]'") from error
     from alexnet.prediction import load
+    from alexnet.web.gallery import neighbors_of
     from alexnet.web.guard import LOCAL
     from alexnet.web.server import address, listen, serve
 
@@ -41,7 +42,7 @@ def run_serve(options: Options) -> int:
                 file=sys.stderr,
             )
         model = load(options.run, chosen_device(options))
-        app = make_app(model, options.run.resolve().name, options.host)
+        app = make_app(model, options.run.resolve().name, options.host, neighbors_of(options.run, model))
         print(f"{address(listening)} (Ctrl-C stops it)", flush=True)
         try:
             serve(app, listening)

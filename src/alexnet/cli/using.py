@@ -1,65 +1,23 @@
-"""The verbs that use a run: predict, filters, export."""
+"""The verbs that use a run: filters, export."""
 
 import argparse
-import json
-import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alexnet.architectures import INPUTS
-from alexnet.cli.options import Options, add_device, chosen_device
-from alexnet.errors import DataError, UsageError
+from alexnet.cli.options import Options
+from alexnet.errors import AlexNetError, UsageError
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def add_predict(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `predict`."""
-    parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="files, folders, or - for a list on standard input")
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="classes a picture (default: 5)")
-    parser.add_argument("--json", action="store_true", help="print one JSON value")
-    add_device(parser)
+    from alexnet.prediction import Model
 
-
-def run_predict(options: Options) -> int:
-    """Name what pictures show; a picture that cannot be read is told and the others go on."""
-    from alexnet.prediction import load, predict
-
-    if options.top < 1:
-        raise UsageError(f"--top {options.top} shows nothing: give 1 or more")
-    answers, failed = [], 0
-    for file, guesses in predict(load(options.run, chosen_device(options)), picture_files(options.images), options.top):
-        failed += isinstance(guesses, str)
-        if options.json:
-            told = {"error": guesses} if isinstance(guesses, str) else {"top": [asdict(guess) for guess in guesses]}
-            answers.append({"file": str(file), **told})
-        elif isinstance(guesses, str):
-            print(f"error: {guesses}", file=sys.stderr)
-        else:
-            print(f"{file}: " + " · ".join(f"{guess.label} {guess.probability:.1%}" for guess in guesses))
-    if options.json:
-        print(json.dumps(answers))
-    return DataError.exit_code if failed else 0
-
-
-def picture_files(words: list[str]) -> list[Path]:
-    """Turn files, folders and - into a list of files; a folder gives what is in it, by name, hidden files left out."""
-    files: list[Path] = []
-    for word in words:
-        path = Path(word)
-        if word == "-":
-            files += [Path(line) for line in os.fsdecode(sys.stdin.buffer.read()).split("\n") if line]
-        elif path.is_dir():
-            files += sorted(
-                file
-                for file in path.rglob("*")
-                if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-            )
-        else:
-            files.append(path)
-    if not files:
-        raise UsageError("there is no picture to predict: give files, a folder that holds some, or - and a list")
-    return files
+# As in export.py, which loads torch.
+PROGRAMS = (".onnx", ".pt2")
+CHECKED, MEASURED = 100, 1000  # pictures on which an exported network is compared, or integers are measured
+SHOWN = 256  # training pictures that tell the ranges of values
 
 
 def run_filters(options: Options) -> None:
@@ -80,9 +38,19 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="weights as .pth or .npz (torchvision's names where the network is its), .safetensors, .npy or "
-        ".caffemodel (Caffe's networks); without an ending, a folder for from_pretrained",
+        help="the network as .onnx or .pt2 (PyTorch's exported program); its weights as .pth or .npz (torchvision's "
+        "names where the network is its), .safetensors, .npy or .caffemodel (Caffe's networks); without an ending, a "
+        "folder for from_pretrained",
     )
+    bare = "of .onnx and .pt2: leave out what is around the network: its own input goes in, scores come out; else "
+    bare += "pictures as the store holds them go in, uint8, and probabilities come out"
+    parser.add_argument("--bare", action="store_true", help=bare)
+    check = "of .onnx and .pt2: pictures on which its answers are compared with the run's before it is written: those "
+    check += f"held out in its store, or noise where that is gone (default: {CHECKED})"
+    parser.add_argument("--check", type=int, metavar="N", help=check)
+    int8 = "of .onnx: in 8-bit integers, a quarter of the size and faster on a CPU; not written where that costs more "
+    int8 += f"than 1 % of the held-out pictures (default of --check: {MEASURED})"
+    parser.add_argument("--int8", action="store_true", help=int8)
 
 
 def run_export(options: Options) -> None:
@@ -91,8 +59,19 @@ def run_export(options: Options) -> None:
     from alexnet.run import Run
     from alexnet.weights import write
 
-    model, path = load(options.run), options.file
-    if path.suffix:
+    path, ending = options.file, options.file.suffix.lower()
+    if (options.bare or options.check is not None) and ending not in PROGRAMS:
+        raise UsageError("--bare and --check are of .onnx and .pt2: end FILE so, or leave them out")
+    if options.check is not None and options.check < 1:
+        raise UsageError(f"--check {options.check} compares nothing: give 1 or more")
+    if options.int8 and (ending != ".onnx" or options.bare):
+        raise UsageError("--int8 is of .onnx with its preprocessing: end FILE so, leave out --bare, or --int8")
+    model = load(options.run)
+    if options.int8:
+        export_integers(options, model)
+    elif ending in PROGRAMS:
+        export_program(options, model)
+    elif ending:
         write(path, model.network, model.classes)
         if path.suffix != ".safetensors":
             pixels = INPUTS[model.network.architecture.input]
@@ -102,3 +81,51 @@ def run_export(options: Options) -> None:
         best = max((row["val_top1"] for row in run.log()), default=None)
         model.save_pretrained(path, {} if best is None else {"top-1, validation": best}, run.told())
     print(path)
+
+
+def export_program(options: Options, model: "Model") -> None:
+    """Write the network as a program and say how it compares."""
+    from alexnet.export import export
+    from alexnet.progress import say
+
+    pictures, what = compared_pictures(options, model)
+    found = export(model.trained, options.file, pictures, options.bare)
+    say(
+        f"compared on {found.pictures:,} {what}: the same best classes for {found.same_top:,}, "
+        f"largest difference {found.difference:.1e}"
+    )
+
+
+def export_integers(options: Options, model: "Model") -> None:
+    """Write the network in 8-bit integers and say what they cost."""
+    import numpy as np
+
+    from alexnet.cli.pictures import chosen_split
+    from alexnet.data.choosing import sample
+    from alexnet.int8 import export_int8
+    from alexnet.progress import say
+    from alexnet.run import Run
+
+    store = Run(options.run).store()
+    train, held_out = store.splits["train"], chosen_split(store, None)
+    shown = train.pictures(sample(np.arange(len(train)), SHOWN, seed=0))
+    places = sample(np.arange(len(held_out)), options.check or MEASURED, seed=0)
+    found = export_int8(model.trained, options.file, shown, held_out.pictures(places), held_out.labels[places])
+    pictures = f"{found.pictures:,} pictures of {held_out.name}"
+    say(f"of {pictures}: {found.after:.1%} recognised, in float32 {found.before:.1%}")
+
+
+def compared_pictures(options: Options, model: "Model") -> "tuple[np.ndarray, str]":
+    """Give pictures to compare on: held out in the run's store, or noise, and what they are."""
+    import numpy as np
+
+    from alexnet.cli.pictures import chosen_split
+    from alexnet.run import Run
+
+    count, side = options.check or CHECKED, model.trained.view.stored_side
+    try:
+        split = chosen_split(Run(options.run).store(), None)
+        return split.pictures(np.arange(min(count, len(split)))), f"pictures of {split.name}"
+    except AlexNetError:  # no run, or no store of its own any more, or nothing held out
+        noise = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
+        return noise, "pictures of noise"

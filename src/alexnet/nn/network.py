@@ -48,7 +48,7 @@ class Unshared(nn.Module):
         patches = F.unfold(F.pad(x, (before, after, before, after)), self.layer.kernel, stride=self.layer.stride)
         patches = patches.unflatten(1, (self.layer.towers, -1))  # n towers fan_in positions
         out = torch.einsum("ntip,ptoi->ntop", patches, self.weight)
-        return out.reshape(len(x), -1, self.side, self.side) + self.bias
+        return out.reshape(-1, self.layer.channels, self.side, self.side) + self.bias
 
 
 class FullyConnected(nn.Linear):
