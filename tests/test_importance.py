@@ -1,6 +1,7 @@
 """Tests of alexnet.importance."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_parts_reach_from_edge_to_edge_and_leave_no_gap(macs, side):
     starts, width = parts(macs, side)
     assert starts[0] == 0
     assert starts[-1] + width == side
-    assert all(begin < after <= begin + width for begin, after in zip(starts, starts[1:], strict=False))
+    assert all(begin < after <= begin + width for begin, after in pairwise(starts))
     assert min(5, side - 1) <= len(starts) <= 14
 
 

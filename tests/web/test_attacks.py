@@ -141,7 +141,7 @@ TOO_MUCH = {
     "a negative length": [HEAD + b"Content-Length: -1\r\n\r\n"],
     "a length of letters": [HEAD + b"Content-Length: many\r\n\r\n"],
     "ten thousand parts": [
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 650000\r\n\r\n",
+        HEAD.replace(b"image/png", b"multipart/form-data; boundary=b") + b"Content-Length: 650000\r\n\r\n",
         b'--b\r\nContent-Disposition: form-data; name="f"; filename="n"\r\n\r\nx\r\n' * 10_000,
     ],
 }

@@ -198,7 +198,7 @@ function lookParts({ seen, importance, maps, neighbors }) {
   } else {
     parts.push(
       made("h4", "", "Nearest training pictures"),
-      made("p", "note", "Not at hand: alexnet neighbors RUN reads the training pictures once; then serve again."));
+      made("p", "note", "Not at hand; the terminal that runs alexnet serve says why."));
   }
   if (maps.length) {
     parts.push(
