@@ -128,6 +128,17 @@ def test_a_failure_is_told_here_and_shown_there(client, files, monkeypatch, capl
     assert "no memory" in caplog.text
 
 
+def test_a_network_that_fails_at_once_keeps_the_page_from_starting(model, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(type(model), "predict", broken)
+    app = make_app(model, "photos")
+    with pytest.raises(RuntimeError, match="no memory"), TestClient(app):
+        pass
+    assert str(app.state.failure) == "no memory"
+
+
 # Everything else.
 
 

@@ -5,11 +5,13 @@ import io
 import os
 import signal
 import struct
+import sys
 
 import numpy as np
 import pytest
 
 from alexnet.data.decode import UnreadablePicture, decode, fit
+from alexnet.errors import AlexNetError
 from alexnet.web.decoder import SECONDS, Decoder, answer
 
 SIDE = 32
@@ -116,6 +118,18 @@ def test_whoever_gives_up_gets_nobody_elses_answer(decoding, files):
     np.testing.assert_array_equal(decoding(cancelled), fit(decode(second), SIDE))
 
 
+def test_a_process_that_does_not_start_is_told(decoding, files, monkeypatch):
+    async def hopeless(decoder):
+        await decoder.close()
+        monkeypatch.setattr(sys, "executable", "/bin/true")
+        with pytest.raises(AlexNetError, match="does not start"):
+            await decoder.stored(files[0].read_bytes())
+        monkeypatch.undo()
+        return await decoder.stored(files[0].read_bytes())
+
+    assert decoding(hopeless).shape == (SIDE, SIDE, 3)
+
+
 def test_ctrl_c_is_not_meant_for_the_process(decoding):
     async def session(decoder):
         await decoder.ready()
@@ -130,7 +144,8 @@ def test_the_process_ends_when_nobody_asks_any_more(files):
     asked = struct.pack(">II", SIDE, len(data)) + data + struct.pack(">II", SIDE, 3) + b"abc"
     answer(io.BytesIO(asked), answers)
     size = SIDE * SIDE * 3
-    told = answers.getvalue()
+    ready, told = answers.getvalue()[:5], answers.getvalue()[5:]
+    assert ready == struct.pack(">?I", True, 0)
     assert told[:5] == struct.pack(">?I", True, size)
     assert told[5 : 5 + size] == fit(decode(data), SIDE).tobytes()
     assert told[5 + size :] == struct.pack(">?I", False, 13) + b"not a picture"

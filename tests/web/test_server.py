@@ -4,12 +4,13 @@ import signal
 import socket
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 
 import pytest
+from starlette.applications import Starlette
 
-from alexnet.errors import UsageError
-from alexnet.web.server import address, listen
+from alexnet.errors import AlexNetError, UsageError
+from alexnet.web.server import address, listen, serve
 
 
 def test_a_port_is_taken_and_told():
@@ -51,6 +52,17 @@ def test_an_address_of_others_is_refused(host, monkeypatch):
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(UsageError, match="--host"):
         listen(host, 0)
+
+
+def test_why_it_does_not_start_is_told():
+    @asynccontextmanager
+    async def broken(app):
+        app.state.failure = "no memory"
+        raise RuntimeError
+        yield
+
+    with pytest.raises(AlexNetError, match=r"^the page does not start: no memory$"):
+        serve(Starlette(lifespan=broken), listen("127.0.0.1", 0))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

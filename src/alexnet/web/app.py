@@ -73,9 +73,12 @@ def make_app(model: Model, name: str, host: str = "127.0.0.1", neighbors: Neighb
 
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
-        await service.start()
         try:
+            await service.start()
             yield
+        except Exception as error:
+            app.state.failure = error  # uvicorn keeps it to itself
+            raise
         finally:
             await service.stop()
 

@@ -2,7 +2,7 @@
 
 `Decoder` talks to that process over its standard input and output, one picture at a time. As a program, this file is
 that process. A question is the side, the length and the file; an answer is whether it could be read, the length, and
-pixels or the reason.
+pixels or the reason. One answer, without a question, says that the process is ready.
 """
 
 import asyncio
@@ -14,8 +14,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from alexnet.data.decode import UnreadablePicture, decode, fit
+from alexnet.errors import AlexNetError
 
 SECONDS = 10.0
+START_SECONDS = 120.0  # torch is read from the disk, for the first time perhaps
 QUESTION, ANSWER = struct.Struct(">II"), struct.Struct(">?I")
 
 
@@ -44,7 +46,7 @@ class Decoder:
             await self.ready()
             try:
                 async with asyncio.timeout(self.seconds):
-                    good, answer = await self._asked(data)
+                    good, answer = await self._answered(QUESTION.pack(self.side, len(data)), data)
             except TimeoutError as error:
                 raise UnreadablePicture(f"takes longer than {self.seconds:g} s to decode") from error
             except (OSError, asyncio.IncompleteReadError) as error:
@@ -54,7 +56,11 @@ class Decoder:
         return np.frombuffer(answer, np.uint8).reshape(self.side, self.side, 3)
 
     async def ready(self) -> None:
-        """Start the process unless it runs: in a session of its own, so that Ctrl-C is not meant for it."""
+        """Start the process unless it runs: in a session of its own, so that Ctrl-C is not meant for it.
+
+        Raises:
+            AlexNetError: If it does not start.
+        """
         if self.process is None or self.process.returncode is not None:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", __name__),
@@ -63,23 +69,28 @@ class Decoder:
                 stderr=asyncio.subprocess.DEVNULL,  # libraries in C complain there
                 start_new_session=True,
             )
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    await self._answered(b"")
+            except (TimeoutError, OSError, asyncio.IncompleteReadError) as error:
+                raise AlexNetError(
+                    "the process that decodes pictures does not start: see whether memory is left"
+                ) from error
 
-    async def _asked(self, data: bytes | bytearray) -> tuple[bool, bytes]:
-        """Put one question; the process ends if no answer was had, which the next would take for its own."""
-        process = self.process
+    async def _answered(self, *question: bytes | bytearray) -> tuple[bool, bytes]:
+        """Send something and wait for an answer; if none is had the process ends, or the next would take it."""
+        process, told = self.process, None
         if process is None or process.stdin is None or process.stdout is None:
             raise BrokenPipeError
-        answered = False
         try:
-            process.stdin.write(QUESTION.pack(self.side, len(data)))
-            process.stdin.write(data)
+            for part in question:  # not joined: that would copy it
+                process.stdin.write(part)
             await process.stdin.drain()
             good, length = ANSWER.unpack(await process.stdout.readexactly(ANSWER.size))
-            answer = await process.stdout.readexactly(length)
-            answered = True
-            return good, answer
+            told = good, await process.stdout.readexactly(length)
+            return told
         finally:
-            if not answered:
+            if told is None:
                 await self.close()
 
     async def close(self) -> None:
@@ -92,7 +103,9 @@ class Decoder:
 
 
 def answer(questions: BufferedIOBase, answers: BufferedIOBase) -> None:
-    """Decode one picture after another, until no more come."""
+    """Say that it is ready, then decode one picture after another, until no more come."""
+    answers.write(ANSWER.pack(True, 0))
+    answers.flush()
     while len(head := questions.read(QUESTION.size)) == QUESTION.size:
         side, length = QUESTION.unpack(head)
         try:

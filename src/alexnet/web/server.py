@@ -3,8 +3,9 @@
 import errno
 import signal
 import socket
+from typing import Any
 
-from alexnet.errors import UsageError
+from alexnet.errors import AlexNetError, UsageError
 
 DRAIN_SECONDS = 4  # that answers under way get when the server is stopped; with the rest, under 5
 
@@ -47,19 +48,25 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def serve(app: object, listening: socket.socket) -> None:
+def serve(app: Any, listening: socket.socket) -> None:
     """Serve an application until Ctrl-C or SIGTERM; answers under way are finished first, for up to four seconds.
+
+    Args:
+        app: A Starlette application; why it does not start, it leaves in `state.failure`.
+        listening: What `listen` gave; it is closed at the end.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C.
         SystemExit: With code 143, after SIGTERM.
+        AlexNetError: If the application does not start.
     """
     import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
 
     from alexnet.web.protocol import TimedProtocol
 
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http=TimedProtocol,
         ws="none",
         loop="asyncio",
@@ -79,6 +86,10 @@ def serve(app: object, listening: socket.socket) -> None:
     before = signal.signal(signal.SIGTERM, leave)
     try:
         uvicorn.Server(config).run([listening])
+    except SystemExit as left:
+        if left.code == STARTUP_FAILURE:
+            raise AlexNetError(f"the page does not start: {getattr(app.state, 'failure', 'see above')}") from left
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
         listening.close()

@@ -23,7 +23,7 @@ BATCH = 32
 WAITING = 64  # pictures in all, from their last byte to their answer
 LOOKS = 8  # of them, those that are looked at closer, which takes longer
 BODY_BYTES = 10_000_000
-HELD_BYTES = 32_000_000  # of all files that are being received or wait for the decoder
+HELD_BYTES = 15_000_000  # of all files that are being received or wait for the decoder
 
 Picture = UInt8[np.ndarray, "side side 3"]
 T = TypeVar("T")
@@ -71,9 +71,8 @@ class Service:
     async def start(self) -> None:
         """Begin to answer; the first picture of all is a grey one, so that those of users need not wait."""
         self.worker = asyncio.create_task(self._work())
-        await self.decoder.ready()
-        side = self.decoder.side
-        await self._in_thread(lambda: self.model.predict(np.full((side, side, 3), 128, np.uint8)))
+        grey = np.full((self.decoder.side, self.decoder.side, 3), 128, np.uint8)
+        await asyncio.gather(self.decoder.ready(), self._in_thread(lambda: self.model.predict(grey)))
 
     async def stop(self) -> None:
         """Let go of thread and process; what still waits gets no answer."""
