@@ -74,7 +74,7 @@ def tiny_recipe():
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory, tiny_store, tiny_network, tiny_recipe) -> Path:
     """The folder of a finished run on the tiny store, made once; not to be changed."""
-    from alexnet.training import train
+    from alexnet.training.loop import train
 
     return train(tiny_store, tiny_network, tiny_recipe, tmp_path_factory.mktemp("run") / "tiny").path
 
@@ -82,7 +82,7 @@ def tiny_run(tmp_path_factory, tiny_store, tiny_network, tiny_recipe) -> Path:
 @pytest.fixture
 def stop_at_check(monkeypatch):
     """Stop a training as Ctrl-C does, at its nth chance to stop: there is one after each update and measured batch."""
-    from alexnet.training import Stop, Stopped
+    from alexnet.stopping import Stop, Stopped
 
     def arrange(number):
         checks = itertools.count(1)

@@ -64,6 +64,11 @@ def test_answers_are_those_for_the_chosen_pictures(model, tiny_store, how):
         assert certain[0] == pytest.approx(shares[~wrong if how == "surest" else wrong].max())
 
 
+def test_more_than_five_classes_may_be_asked_for(model, tiny_store):
+    (found,) = answers_of(model, Store(tiny_store).splits["train"], "random", 1, top=7)
+    assert len(found.top) == 7
+
+
 def test_if_all_are_right_there_are_no_mistakes(model, tiny_store, monkeypatch):
     split = Store(tiny_store).splits["train"]
     monkeypatch.setattr(answers, "choose", lambda *rest: np.zeros(0, np.int64))

@@ -1,5 +1,6 @@
 """Tests that the benchmarks run, on a miniature; what they measure, they say themselves."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -49,7 +51,53 @@ def test_a_benchmark_runs_and_writes_its_rows(name, tmp_path):
 
 def test_every_benchmark_is_run_here():
     runnable = {file.stem for file in BENCHMARKS.glob("*.py") if "__main__" in file.read_text()}
-    assert runnable == set(MINIATURES)
+    assert runnable == set(MINIATURES) | {"gpu"}
+
+
+def test_without_a_gpu_its_benchmark_says_so():
+    command = [sys.executable, str(BENCHMARKS / "gpu.py")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: PyTorch finds no CUDA device")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The benchmark for GPUs as a module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("gpu")
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_the_gpu_benchmark_measures_a_miniature_on_the_cpu(gpu, tiny_network, low):
+    bench = gpu.Bench(torch.device("cpu"), low=False, compiled=False, rounds=2, seconds=0)
+    gpu.check_norm((2, 6, 7, 7), bench.device, torch.float32, images=2)
+    gpu.check_network(tiny_network, bench.device, low, images=4)
+    bench.ceilings(side=8, size=64)
+    rows = [*gpu.norm_rows(bench, (2, 6, 7, 7), True), *gpu.step_rows(bench, tiny_network, 4)]
+    rows.append(gpu.end_to_end_row(bench, tiny_network, 4, 32, 16))
+    assert [row.rival for row in rows] == [gpu.FLOAT32, "eager autocast", gpu.FLOAT32, gpu.SWITCHES, "given batches"]
+    assert all(row.value > 0 and row.rival_value > 0 and row.rounds == 2 for row in rows)
+    assert bench.facts["matrix product, TFLOP/s"] >= 0
+    assert "step of tiny, batch 4, ours, first use, s" in bench.facts
+
+
+def test_the_gpu_benchmark_times_nothing_that_is_wrong(gpu, monkeypatch):
+    checks = sys.modules["checks"]
+    ours = checks.our_norm
+    monkeypatch.setattr(checks, "our_norm", lambda x, relu_and_pool: ours(x, relu_and_pool) * 1.02)
+    with pytest.raises(SystemExit, match="nothing was timed"):
+        checks.check_norm((2, 6, 7, 7), torch.device("cpu"), torch.float32, images=2)
+
+
+def test_the_operations_of_training_are_those_of_the_reference_table(gpu):
+    from alexnet.catalogue import PAPER, SINGLE
+
+    assert round(contestants.training_operations(PAPER) / 1e9, 4) == 4.1356
+    assert round(contestants.training_operations(SINGLE) / 1e9, 4) == 6.6007
 
 
 def test_the_rows_sum_up_the_rounds(monkeypatch):

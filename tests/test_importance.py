@@ -14,7 +14,7 @@ from alexnet.importance import Importance, importance, parts
 from alexnet.layers import FullyConnected
 from alexnet.nn.network import Network
 from alexnet.prediction import load
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 SIDE = 20
 

@@ -7,7 +7,6 @@ from PIL import Image
 from alexnet.data.canvas import LINE_PX, MARGIN_PX, SHEET_PX, Canvas
 from alexnet.neighbor_sheet import (
     CELL_PX,
-    HEAD_PX,
     MATCH_PX,
     OTHER,
     ROW_PX,
@@ -15,6 +14,7 @@ from alexnet.neighbor_sheet import (
     agreement,
     column_left,
     draw_neighbors,
+    head_height,
 )
 from alexnet.neighbors import Match, Neighbor
 
@@ -64,7 +64,7 @@ def test_a_query_stands_left_of_its_nearest_in_both_rows(tmp_path, words):
         return sheet[top : top + CELL_PX, left : left + CELL_PX]
 
     for number, (one, rows) in enumerate(zip(MATCHES, pictures, strict=True)):
-        top = HEAD_PX + number * MATCH_PX + LINE_PX + 4
+        top = head_height(3) + number * MATCH_PX + LINE_PX + 4
         assert np.array_equal(at(MARGIN_PX, top), one.picture)
         for row, shown in enumerate(rows):
             for column, picture in enumerate(shown):

@@ -95,6 +95,7 @@ def answers_of(
     split: Split,
     how: Choice,
     count: int = CHOSEN,
+    top: int = TOP,
     seed: int = 0,
     progress: Callable[[int], None] = lambda images: None,
 ) -> list[Answer]:
@@ -105,6 +106,7 @@ def answers_of(
         split: Of a store.
         how: As for `choose`.
         count: How many, if there are so many.
+        top: Classes an answer, the best first.
         seed: Of the lot.
         progress: Called with the number of pictures of each batch.
 
@@ -122,7 +124,7 @@ def answers_of(
         raise UsageError(f"no answer on {split.name} is {'right' if how == 'surest' else 'wrong'}: choose others")
     pictures = split.pictures(places)
     truths = [model.classes[label] for label in split.labels[places]]
-    told = model.predict(list(pictures), TOP)
+    told = model.predict(list(pictures), top)
     names = [split.names[place] for place in places]
     return [Answer(*one) for one in zip(names, truths, pictures, told, strict=True)]
 
@@ -158,7 +160,7 @@ def _draw_answer(sheet: Canvas, left: int, top: int, answer: Answer) -> None:
         name, colour = short_class(answer.truth), RIGHT if answer.top[0].label == answer.truth else WRONG
     words: Any = {"fontsize": HEADING, "fontweight": "bold", "color": colour}
     sheet.write(left, top + CELL_PX + LINE_PX, name, CELL_PX, answer.truth is None, **words)
-    for row, guess in enumerate(answer.top):
+    for row, guess in enumerate(answer.top[:TOP]):
         upper, true = top + NAMED_PX + row * BAR_PX, guess.label == answer.truth
         bar = np.array(TRUE_BAR if true else OTHER_BAR, np.uint8)
         width = max(2, round(guess.probability * CELL_PX))

@@ -23,13 +23,18 @@ from typing import IO, Any
 
 from alexnet.errors import AlexNetError
 
-# Where a kill does the most harm, in the order in which a preparation passes them.
+# Where a kill does the most harm, in the order in which a preparation, or a training, passes them.
 FAULTS = (
     *("file-written", "file-synced", "file-renamed"),  # of every atomic file
     *("shard-begun", "shard-half", "shard-written", "shard-synced", "shard-noted"),
     *("store-filled", "store-listed", "store-whole"),  # all shards; before the manifest; after it
     *("folder-aside", "folder-renamed"),  # of every folder that takes its final name
     "store-published",
+    "step-done",  # an update of a training is made; nothing of it is saved
+    "epoch-measured",  # and validated; nothing is saved
+    *("checkpoint-begun", "checkpoint-half", "checkpoint-written"),  # half of the bytes; renamed, not yet pointed at
+    "checkpoint-pointed",  # and the old ones are still there
+    "log-written",
 )
 FAULT_VARIABLE = "ALEXNET_FAULT"
 _passed: Counter[str] = Counter()
@@ -64,8 +69,12 @@ def temporary_sibling(path: Path) -> Path:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path, size: int | None = None) -> Iterator[IO[bytes]]:
     """Open `path` for writing so that it appears whole under its name, or not at all.
+
+    Args:
+        path: The file.
+        size: Bytes that will be written, for the message when they find no room.
 
     Raises:
         AlexNetError: If the disk is full or the folder cannot be written; the old file is kept.
@@ -82,16 +91,26 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         fault("file-renamed")
         sync_folder(path.parent)
     except OSError as error:
-        raise write_error(path, error) from error
+        raise write_error(path, error, size) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_error(path: Path, error: OSError) -> AlexNetError:
-    """Turn a failed write into one line that names the place and the space left there."""
+def write_error(path: Path, error: OSError, size: int | None = None) -> AlexNetError:
+    """Turn a failed write into one line that names the place, the space it needs if known, and the space left there."""
     folder = path if path.is_dir() else path.parent
-    free = f", {shutil.disk_usage(folder).free / 1e6:,.0f} MB free there" if folder.is_dir() else ""
-    return AlexNetError(f"cannot write {path}: {error.strerror or error}{free}")
+    free = f", {megabytes(shutil.disk_usage(folder).free)} free there" if folder.is_dir() else ""
+    needed = "" if size is None else f", {megabytes(size)} needed"
+    return AlexNetError(f"cannot write {path}: {error.strerror or error}{needed}{free}")
+
+
+def megabytes(size: int) -> str:
+    """Write a number of bytes as people do.
+
+    >>> megabytes(488_000_000), megabytes(340_000)
+    ('488 MB', '0.34 MB')
+    """
+    return f"{size / 1e6:,.0f} MB" if size >= 1e8 else f"{size / 1e6:.3g} MB"
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -152,6 +171,13 @@ def sweep_temporaries(path: Path) -> None:
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
+
+
+def sweep_folder(folder: Path) -> None:
+    """Remove the files that killed writers left half written in a folder; only while holding the lock of all of it."""
+    for leftover in folder.glob(".*.tmp-*"):
+        if leftover.is_file():
+            leftover.unlink(missing_ok=True)
 
 
 def digest_of(stream: IO[bytes], algorithm: Callable[[], Any] = hashlib.sha256) -> str:

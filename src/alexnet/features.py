@@ -27,7 +27,7 @@ from alexnet.durable import atomic_file, atomic_folder
 from alexnet.errors import AlexNetError, UsageError, did_you_mean
 from alexnet.layers import Convolution, Dropout, FullyConnected
 from alexnet.nn.network import arithmetic
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 VALUES, SQUARES = "values.npy", "squares.npy"
 BATCH = 128

@@ -17,7 +17,7 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from alexnet.nn.network import arithmetic
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 # Multiply-accumulate operations that a picture may cost, half a second or so on two cores; but never fewer parts than
 # the fewest along a side.

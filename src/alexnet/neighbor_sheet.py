@@ -15,7 +15,7 @@ from alexnet.neighbors import SHOWN, Match, Neighbor
 
 # Of Okabe and Ito's colours, which colour-blind readers can tell apart.
 SAME, OTHER = "#0072B2", "#D55E00"
-QUERY_GAP_PX, FRAME_PX, HEAD_PX = 30, 5, 172
+QUERY_GAP_PX, FRAME_PX = 30, 5
 CELL_PX = (SHEET_PX - 2 * MARGIN_PX - QUERY_GAP_PX - (SHOWN - 1) * GAP_PX) // (SHOWN + 1)
 ROW_PX = LINE_PX + CELL_PX + 2 * LINE_PX + 4  # what is compared; pictures; class and distance
 MATCH_PX = 2 * ROW_PX + LINE_PX + 6
@@ -24,6 +24,11 @@ MATCH_PX = 2 * ROW_PX + LINE_PX + 6
 def column_left(column: int) -> int:
     """Give the left edge of a neighbor's column, in pixels."""
     return MARGIN_PX + CELL_PX + QUERY_GAP_PX + column * (CELL_PX + GAP_PX)
+
+
+def head_height(lines: int) -> int:
+    """Give the room above the first block, in pixels, below a title and so many lines."""
+    return 82 + lines * (LINE_PX + 2)
 
 
 def agreement(matches: Sequence[Match]) -> tuple[int, int, int]:
@@ -57,11 +62,12 @@ def draw_neighbors(
     if all_of_them:
         lines.append("Blue: of the picture's class. Orange: of another one.")
         lines.append(f"Of its class are {by_features} of {all_of_them} by {layer}, {by_pixels} by pixels.")
-    height = HEAD_PX + len(matches) * MATCH_PX + MARGIN_PX
+    head = head_height(len(lines))
+    height = head + len(matches) * MATCH_PX + MARGIN_PX
     with canvas(path, SHEET_PX, height) as sheet:
         write_head(sheet, title, *lines)
         for number, (match, (upper, lower)) in enumerate(zip(matches, pictures, strict=True)):
-            top = HEAD_PX + number * MATCH_PX
+            top = head + number * MATCH_PX
             words = Path(match.query).name if match.label is None else short_class(match.label)
             look: Any = {"keep_end": match.label is None, "fontsize": HEADING, "fontweight": "bold"}
             sheet.write(MARGIN_PX, top + LINE_PX - 6, words, CELL_PX + QUERY_GAP_PX - GAP_PX, **look)

@@ -1,8 +1,5 @@
 """The training pictures that are nearest to a picture, by what the network makes of it or by pixels (Figure 4, right).
 
-Paper (§6.1): "If two images produce feature activation vectors with a small Euclidean separation, we can say that the
-higher levels of the neural network consider them to be similar." The vectors are the outputs of the last hidden layer.
-
 The search is exact: every vector is compared, block by block, so that memory does not grow with their number.
 """
 
@@ -30,7 +27,7 @@ from alexnet.features import (
     stored_vectors,
     vectors_folder,
 )
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 SHOWN = 6  # columns of Figure 4
 # Numbers of a block: its float32 copy, of 8 MB, stays in the processor's cache.
@@ -125,6 +122,9 @@ def _nearest(
 @dataclass(frozen=True)
 class Gallery:
     """The training pictures of a store, to be searched for those that are like another picture.
+
+    Paper (§6.1): alike are pictures whose activations in the last hidden layer have a small Euclidean distance. Taken
+    here behind that layer's ReLU and before dropout, in float16.
 
     Attributes:
         trained: The network, in evaluation mode.

@@ -17,7 +17,9 @@ from alexnet.data.decode import UnreadablePicture, decode, decode_file, decode_i
 from alexnet.errors import DataError, UsageError
 from alexnet.evaluation import probabilities
 from alexnet.nn.network import Network, arithmetic, placed
-from alexnet.run import Checkpoint, Run, Trained
+from alexnet.runs.checkpoint import Checkpoint
+from alexnet.runs.run import Run
+from alexnet.runs.trained import Trained
 from alexnet.weights import read_pretrained, write_pretrained
 
 Picture = str | Path | bytes | np.ndarray | Image.Image

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from tqdm import tqdm
@@ -15,7 +16,9 @@ FIGURES_EVERY = 0.2
 def say(text: str) -> None:
     """Write a line for people, above a bar if there is one."""
     if sys.stderr is not None:  # closed by whoever started this
-        tqdm.write(text, file=sys.stderr)
+        # Whoever read it may have left, as `| head` does; the work goes on.
+        with suppress(BrokenPipeError):
+            tqdm.write(text, file=sys.stderr)
 
 
 def duration(seconds: float) -> str:

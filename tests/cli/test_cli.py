@@ -46,8 +46,8 @@ def here(tmp_path, tiny_run, tiny_store):
     manifest = json.loads((tmp_path / "old-store" / "manifest.json").read_text())
     (tmp_path / "old-store" / "manifest.json").write_text(json.dumps(manifest | {"version": 0}))
     shutil.copytree(tiny_run, tmp_path / "torn-run")
-    (tmp_path / "torn-run" / "best.safetensors").write_bytes(b"short")
-    (tmp_path / "torn-run" / "latest.json").write_text("{")
+    for file in (tmp_path / "torn-run").rglob("*.safetensors"):
+        file.write_bytes(b"short")
     shutil.copytree(tiny_run, tmp_path / "moved-run")
     facts = json.loads((tmp_path / "moved-run" / "store.json").read_text())
     (tmp_path / "moved-run" / "store.json").write_text(json.dumps(facts | {"path": "/nowhere"}))
@@ -102,16 +102,16 @@ BAD = [
     (
         "train store --run taken",
         2,
-        "taken exists already: resume it with `alexnet resume taken`, or choose another",
+        "taken exists already and holds notes.txt: resume it with `alexnet resume taken` if it is a run, or choose",
     ),
-    ("train store --arch cifar-18pct --run file/run", 1, "cannot write file/run: File exists"),
+    ("train store --arch cifar-18pct --run file/run", 1, "cannot write file/run: Not a directory"),
     ("train nowhere", 2, "nowhere does not exist: make a store with `alexnet prepare`"),
     ("train taken", 2, "taken is not a store (no manifest.json in it)"),
     ("train torn-store", 3, "train.images-00000.u8 is torn (5 bytes, not 147,456): prepare the store again"),
     ("train old-store", 3, "old-store is a store of version 0, this program reads 2: prepare it again"),
     # Runs.
     ("resume nowhere", 2, "nowhere is no run (no architecture.json in it)"),
-    ("resume torn-run", 3, "latest.json cannot be read"),
+    ("resume torn-run", 3, "96.safetensors is torn, or no .safetensors: restore it, or use another one"),
     ("resume moved-run", 3, "moved-run learned from /nowhere, which is gone: prepare it again there"),
     ("evaluate", 2, "required: RUN"),
     ("evaluate taken", 2, "taken is no run"),
@@ -120,13 +120,13 @@ BAD = [
     ("evaluate run --crops many", 2, "--crops: invalid int value: 'many'"),
     ("evaluate run --store nowhere", 2, "nowhere does not exist"),
     ("evaluate moved-run", 3, "learned from /nowhere, which is gone"),
-    ("evaluate torn-run", 3, "best.safetensors cannot be read as a checkpoint"),
-    ("predict run", 2, "required: IMAGE"),
+    ("evaluate torn-run", 3, "best.safetensors is torn, or no .safetensors"),
+    ("predict run", 2, "there is no picture: give files"),
     ("predict run bad.jpg --top 0", 2, "--top 0 shows nothing: give 1 or more"),
-    ("predict run hollow", 2, "there is no picture to predict"),
+    ("predict run hollow", 2, "there is no picture: give files"),
     ("predict run bad.jpg", 3, "bad.jpg: not a picture"),
     ("predict run gone.jpg", 3, "gone.jpg: no such file"),
-    ("predict torn-run/best.safetensors bad.jpg", 3, "best.safetensors cannot be read as a checkpoint"),
+    ("predict torn-run/best.safetensors bad.jpg", 3, "best.safetensors is torn, or no .safetensors"),
     ("filters taken", 2, "taken is no run"),
     # Stores.
     ("prepare", 2, "required: KIND"),

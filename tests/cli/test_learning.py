@@ -14,7 +14,8 @@ import pytest
 from alexnet.data.preparation import prepare
 from alexnet.experiments import demo
 from alexnet.recipes import load_recipe
-from alexnet.run import Checkpoint, Run
+from alexnet.runs.checkpoint import Checkpoint
+from alexnet.runs.run import Run
 
 QUICK = ["--arch", "cifar-18pct", "--vary", "side=24", "--epochs", "1", "--batch-size", "16"]
 QUICK += ["--warmup-epochs", "0", "--precision", "float32"]
@@ -27,10 +28,8 @@ def test_train_prints_where_everything_is(command, tiny_store):
     assert re.fullmatch(r"mine: top-1 \d+\.\d\d% after 48 images", first)
     assert pictures == ["  mine/curves.png", "  mine/filters.png"]
     assert all(Path(line.strip()).stat().st_size > 1000 for line in pictures)
-    assert re.fullmatch(
-        r"epoch 1/1 · lr \S+ · loss \S+ · top-1 \S+% · val loss \S+ · val top-1 \S+% · [\d,]+ images/s · \d+ s\n",
-        done.err,
-    )
+    figures = r"lr \S+ · loss \S+ · top-1 \S+% · val loss \S+ · val top-1 \S+% · [\d,]+ images/s · \d+ s"
+    assert re.fullmatch(rf"epoch 1/1 · {figures} · saved in \d+\.\d s\n", done.err)
 
 
 def test_what_is_asked_is_what_is_learned(command, tiny_store, tmp_path):
@@ -80,6 +79,34 @@ def test_resume_of_a_finished_run_says_what_it_reached(command, tiny_store):
     assert (done.code, done.out, done.err) == (0, trained.out, "")
 
 
+def test_the_same_command_again_goes_on_and_another_is_refused_by_the_difference(command, tiny_store):
+    trained = command("train", tiny_store, *QUICK, "--run", "mine")
+    again = command("train", tiny_store, *QUICK, "--run", "mine", "--save-every", "0.5")
+    assert (again.code, again.out) == (0, trained.out)
+    refused = command("train", tiny_store, *QUICK, "--lr", "0.5", "--vary", "response_norm=off", "--run", "mine")
+    assert refused.code == 2
+    assert "with other arguments (recipe: lr was 0.01, is 0.5; network: name was cifar-18pct side=24, is" in refused.err
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "often"])
+def test_saving_every_so_often_wants_minutes(command, tiny_store, value):
+    done = command("train", tiny_store, *QUICK, "--run", "mine", f"--save-every={value}")
+    assert (done.code, Path("mine").exists()) == (2, False)
+    assert done.err.startswith(f"error: --save-every: needs minutes, 0 or more, not {value}")
+
+
+def test_resume_takes_a_store_that_has_moved(command, tiny_store, photo_store):
+    trained = command("train", tiny_store, *QUICK, "--run", "mine")
+    facts = Path("mine/store.json").read_text()
+    Path("mine/store.json").write_text(facts.replace(str(tiny_store), "/nowhere"))
+    gone = command("resume", "mine")
+    assert (gone.code, "which is gone" in gone.err) == (3, True)
+    other = command("resume", "mine", "--store", photo_store)
+    assert (other.code, "is another store than" in other.err) == (3, True)
+    assert command("resume", "mine", "--store", tiny_store).out == trained.out
+    assert Path("mine/store.json").read_text() == facts
+
+
 def test_without_matplotlib_the_rest_is_done(command, tiny_store, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = command("train", tiny_store, *QUICK, "--run", "mine")
@@ -93,7 +120,7 @@ def test_a_run_that_diverges_leaves_with_4(command, tiny_store):
     done = command("train", tiny_store, *QUICK, *wild, "--run", "mine")
     assert done.code == 4
     assert re.match(
-        r"error: the (loss|val loss|largest weight) is (nan|inf) in epoch \d+ after", done.err.splitlines()[-1]
+        r"error: the (loss|gradient|val loss|largest weight) is (nan|inf) in epoch \d+ after", done.err.splitlines()[-1]
     )
     assert "train again with --lr 10 or a longer --warmup-epochs" in done.err
 

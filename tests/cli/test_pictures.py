@@ -43,7 +43,7 @@ def test_what_is_no_picture_in_a_folder_is_skipped_and_counted(album, capsys):
     assert told.startswith(f"{album}: 5 skipped (")
     assert "3 not a picture" in told
     assert "1 dangling link" in told
-    assert "1 the same" in told
+    assert "1 met before, by a link" in told
     assert told.count("\n") == 1
 
 

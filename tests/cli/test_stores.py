@@ -119,6 +119,21 @@ def test_verify_prints_one_json_value_with_the_keys_of_the_design(command, tiny_
     ]
 
 
+def test_verify_looks_at_a_run_too(command, tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    assert command("verify", "run").out == "run: whole\n"
+    best = tmp_path / "run/best.safetensors"
+    best.write_bytes(best.read_bytes()[:-1])
+    done = command("verify", "run", "--json")
+    problem = "is damaged (its digest does not match): restore it, or use another one"
+    expected = {"ok": False, "problems": [{"file": "best.safetensors", "record": None, "problem": problem}]}
+    assert (done.code, json.loads(done.out)) == (3, expected)
+    assert command("verify", "run").out.splitlines() == [
+        f"best.safetensors: {problem}",
+        "run: 1 problems: alexnet resume mends what it can",
+    ]
+
+
 def test_verify_tells_of_a_store_that_cannot_be_opened_too(command, tiny_store, tmp_path):
     store = shutil.copytree(tiny_store, tmp_path / "store")
     (store / "train.images-00000.u8").write_bytes(b"short")

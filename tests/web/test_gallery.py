@@ -7,7 +7,7 @@ import pytest
 
 from alexnet.neighbors import Gallery
 from alexnet.prediction import load
-from alexnet.run import Run
+from alexnet.runs.run import Run
 from alexnet.web import gallery
 from alexnet.web.gallery import neighbors_of
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from alexnet.prediction import load
-from alexnet.run import Checkpoint
+from alexnet.runs.checkpoint import Checkpoint
 
 from .conftest import started, stopped
 

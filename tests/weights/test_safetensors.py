@@ -5,8 +5,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from alexnet import run
 from alexnet.errors import DataError
+from alexnet.runs import checkpoint
 from alexnet.weights import safetensors
 from alexnet.weights.content import plain_tensors
 
@@ -42,9 +42,9 @@ def test_a_checkpoint_gives_its_averaged_weights_where_there_are_some(ours, stat
     others = {name: tensor + 1 for name, tensor in ours.state_dict().items()}
     tensors = {f"network.{name}": tensor for name, tensor in ours.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in others.items()} if averaged else {}
-    tensors |= run.statistics_tensors(statistics) | {"optimizer.0.velocity": torch.ones(3)}
+    tensors |= checkpoint.statistics_tensors(statistics) | {"optimizer.0.velocity": torch.ones(3)}
     facts = {"architecture": ours.architecture.to_json(), "classes": ["a"] * 10, "recipe": {}}
-    run.Checkpoint(tensors, facts).write(tmp_path / "w.safetensors")
+    checkpoint.Checkpoint(tensors, facts).write(tmp_path / "w.safetensors")
     found = safetensors.read(tmp_path / "w.safetensors")
     expected = others if averaged else ours.state_dict()
     assert found.tensors.keys() == expected.keys()
@@ -54,8 +54,23 @@ def test_a_checkpoint_gives_its_averaged_weights_where_there_are_some(ours, stat
     assert found.statistics.colour_axes.tolist() == statistics.colour_axes.tolist()
 
 
-def test_the_format_is_that_of_checkpoints():
-    assert safetensors.FORMAT == run.FORMAT
+def test_a_flipped_bit_is_noticed_and_a_lost_digest(ours, tmp_path):
+    path = written(tmp_path / "w.safetensors", ours)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"w.safetensors is damaged .its digest does not match"):
+        safetensors.read(path)
+    facts = {"format": safetensors.FORMAT, "architecture": ours.architecture.to_json()}
+    save_file(ours.state_dict(), path, {"alexnet": json.dumps(facts)})
+    with pytest.raises(DataError, match=r"w.safetensors is damaged .its digest is gone.: fetch or save it again"):
+        safetensors.read(path)
+
+
+def test_a_file_of_the_format_without_a_digest_is_still_read(ours, same, tmp_path):
+    facts = {"format": 1, "architecture": ours.architecture.to_json()}
+    save_file(ours.state_dict(), tmp_path / "w.safetensors", {"alexnet": json.dumps(facts)})
+    same(safetensors.read(tmp_path / "w.safetensors").tensors, ours)
 
 
 def test_a_torn_file_is_refused(ours, tmp_path, refused_when_torn):
@@ -66,7 +81,7 @@ def test_a_torn_file_is_refused(ours, tmp_path, refused_when_torn):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"format": 2}, "not of format 1"),
+        ({"format": 3}, "not of format 2"),
         ({"architecture": {"layers": 3}}, "no description of a network"),
         ({"classes": "cat"}, "classes are no list of names"),
         ({"classes": [1]}, "classes are no list of names"),
@@ -82,7 +97,7 @@ def test_facts_that_are_out_of_order_are_refused(ours, tmp_path, change, reason)
 @pytest.mark.parametrize("facts", ["[", "[1]", "[" * 100_000])
 def test_metadata_that_is_no_json_object_is_refused(ours, tmp_path, facts):
     save_file(ours.state_dict(), tmp_path / "w.safetensors", {"alexnet": facts})
-    with pytest.raises(DataError, match=r"w.safetensors is (torn|not of format 1)"):
+    with pytest.raises(DataError, match=r"w.safetensors is (torn|not of format 2)"):
         safetensors.read(tmp_path / "w.safetensors")
 
 

@@ -1,6 +1,7 @@
 """The command `alexnet`: one short function a verb; each imports what it needs, so that `--help` answers at once."""
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -10,28 +11,33 @@ from pathlib import Path
 from alexnet import __version__
 from alexnet.cli import evaluating, finding, learning, looking, predicting, serving, stores, telling, using
 from alexnet.cli.options import Options, add_device
-from alexnet.errors import AlexNetError
+from alexnet.errors import AlexNetError, UsageError
 from alexnet.flags import Parser
+from alexnet.stopping import Terminated, end_at_sigterm
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, or that of the error that ended it."""
     given_arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        return run(given_arguments)
+        with end_at_sigterm():
+            return run(given_arguments)
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         complain("interrupted")
-        return 130
+        return 143 if isinstance(error, Terminated) else 130
     except Exception as error:
         if "--debug" in given_arguments:
             raise
         if isinstance(error, AlexNetError):
             complain(str(error))
-            return error.exit_code
+            return 143 if isinstance(error.__cause__, Terminated) else error.exit_code
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            complain(f"{str(error.filename)[:60]}… is longer than a file's name can be: shorten it")
+            return UsageError.exit_code
         what = ": ".join(filter(None, (type(error).__name__, str(error))))
         complain(f"{what} (unforeseen: --debug shows where)")
         return 1
@@ -49,6 +55,8 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may hold what a terminal cannot show
     try:
+        if any("\0" in word for word in arguments):
+            raise UsageError("an argument holds a NUL byte, which no name of a file can: leave it out")
         options = parser().parse_args(arguments)
         return options.verb(options) or 0
     finally:
@@ -76,13 +84,11 @@ def parser() -> Parser:
     stores.add_prepare(verb("prepare", stores.run_prepare, "write pictures into a store"))
     stores.add_merge(verb("merge", stores.run_merge, "join parts that were prepared on several machines"))
     looking.add_data(verb("data", looking.run_data, "what is in a store"))
-    verify = verb("verify", stores.run_verify, "check every byte of a store")
-    verify.add_argument("store", type=Path, metavar="STORE")
+    verify = verb("verify", stores.run_verify, "check every byte of a store or a run")
+    verify.add_argument("store", type=Path, metavar="STORE_OR_RUN")
     verify.add_argument("--json", action="store_true", help="print one JSON value")
     learning.add_train(verb("train", learning.run_train, "train a network on a store"))
-    resume = verb("resume", learning.run_resume, "go on with a run that was stopped")
-    resume.add_argument("run", type=Path, metavar="RUN")
-    add_device(resume)
+    learning.add_resume(verb("resume", learning.run_resume, "go on with a run that was stopped"))
     evaluating.add_evaluate(verb("evaluate", evaluating.run_evaluate, "measure one run, or several averaged"))
     predicting.add_predict(verb("predict", predicting.run_predict, "name what pictures show"))
     finding.add_neighbors(

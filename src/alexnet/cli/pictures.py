@@ -43,7 +43,8 @@ def _files(path: Path) -> list[Path]:
     walk = Walk(path)
     files = sorted(Path(file) for file, _ in walk.pictures(str(path)))
     # Hidden files are not worth a word.
-    strays = [why.split(" as ")[0] for _, why in walk.skipped if why != "hidden or metadata"]
+    strays = [why for _, why in walk.skipped if why != "hidden or metadata"]
+    strays = ["met before, by a link" if why.startswith("the same as ") else why for why in strays]
     if strays:
         reasons = " · ".join(f"{strays.count(why):,} {why}" for why in dict.fromkeys(strays))
         say(f"{path}: {len(strays):,} skipped ({reasons})")
@@ -53,7 +54,7 @@ def _files(path: Path) -> list[Path]:
 def chosen_store(options: Options) -> "Store":
     """Open the store that --store names, or that of the run."""
     from alexnet.data.store import Store
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     if options.store:
         return Store(options.store)

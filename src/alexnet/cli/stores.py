@@ -210,10 +210,15 @@ def describe(store: "Store") -> None:
 
 
 def run_verify(options: Options) -> int:
-    """Check a store, or a part of one, against its digests."""
+    """Check a store, a part of one, or a run against their digests."""
     from alexnet.data.store import PLAN, verify_store
 
-    if (options.store / PLAN).is_file():
+    way_out = "prepare it again"
+    if (options.store / "architecture.json").is_file():
+        from alexnet.runs.verification import verify_run
+
+        problems, way_out = verify_run(options.store), "alexnet resume mends what it can"
+    elif (options.store / PLAN).is_file():
         from alexnet.data.merging import verify_part
 
         problems = verify_part(options.store)
@@ -225,5 +230,5 @@ def run_verify(options: Options) -> int:
         for problem in problems:
             place = "" if problem["record"] is None else f" record {problem['record']}:"
             print(f"{problem['file']}:{place} {problem['problem']}")
-        print(f"{options.store}: {'whole' if not problems else f'{len(problems)} problems: prepare it again'}")
+        print(f"{options.store}: {'whole' if not problems else f'{len(problems)} problems: {way_out}'}")
     return DataError.exit_code if problems else 0

@@ -23,7 +23,7 @@ SHOWN = 256  # training pictures that tell the ranges of values
 def run_filters(options: Options) -> None:
     """Draw conv1 of a run."""
     from alexnet.filters import conv1_kernels, draw_filters
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     run = Run(options.run)
     network = run.trained().network
@@ -49,14 +49,14 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     check += f"held out in its store, or noise where that is gone (default: {CHECKED})"
     parser.add_argument("--check", type=int, metavar="N", help=check)
     int8 = "of .onnx: in 8-bit integers, a quarter of the size and faster on a CPU; not written where that costs more "
-    int8 += f"than 1 % of the held-out pictures (default of --check: {MEASURED})"
+    int8 += f"than 1 %% of the held-out pictures (default of --check: {MEASURED})"
     parser.add_argument("--int8", action="store_true", help=int8)
 
 
 def run_export(options: Options) -> None:
     """Write a run's best network for others to use."""
     from alexnet.prediction import load
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
     from alexnet.weights import write
 
     path, ending = options.file, options.file.suffix.lower()
@@ -85,7 +85,7 @@ def run_export(options: Options) -> None:
 
 def export_program(options: Options, model: "Model") -> None:
     """Write the network as a program and say how it compares."""
-    from alexnet.export import export
+    from alexnet.export.files import export
     from alexnet.progress import say
 
     pictures, what = compared_pictures(options, model)
@@ -102,9 +102,9 @@ def export_integers(options: Options, model: "Model") -> None:
 
     from alexnet.cli.pictures import chosen_split
     from alexnet.data.choosing import sample
-    from alexnet.int8 import export_int8
+    from alexnet.export.int8 import export_int8
     from alexnet.progress import say
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     store = Run(options.run).store()
     train, held_out = store.splits["train"], chosen_split(store, None)
@@ -120,7 +120,7 @@ def compared_pictures(options: Options, model: "Model") -> "tuple[np.ndarray, st
     import numpy as np
 
     from alexnet.cli.pictures import chosen_split
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     count, side = options.check or CHECKED, model.trained.view.stored_side
     try:

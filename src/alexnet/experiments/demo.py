@@ -9,8 +9,8 @@ from alexnet.errors import UsageError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.progress import Progress, say
 from alexnet.recipes import FAST
-from alexnet.run import Run
-from alexnet.training import train
+from alexnet.runs.run import Run
+from alexnet.training.loop import train
 from alexnet.variations import vary
 
 NETWORK = vary(CIFAR_18PCT, "side=56")
@@ -41,5 +41,6 @@ def demo(folder: Path, device: str = "cpu") -> tuple[Run, Evaluation]:
 def made_by_demo(path: Path) -> bool:
     """Tell whether something in the demo's folder is its store, its run, or what a killed demo left."""
     if path.name == "run":
-        return (path / "recipe.json").is_file() or (path.is_dir() and not any(path.iterdir()))
+        begun = {path / ".lock", path / "checkpoints"}
+        return (path / "recipe.json").is_file() or (path.is_dir() and {*path.iterdir()} <= begun)
     return path.name == "store" or path.name.startswith(".store.")

@@ -20,8 +20,9 @@ from alexnet.durable import write_atomic, write_json
 from alexnet.errors import UsageError
 from alexnet.progress import say
 from alexnet.recipe import Recipe
-from alexnet.run import Run
-from alexnet.training import resolve, resume, train
+from alexnet.runs.run import Run
+from alexnet.training.loop import resume, train
+from alexnet.training.preflight import resolve
 from alexnet.weights import Weights
 
 
@@ -98,7 +99,7 @@ def finished_run(
         UsageError: If the folder holds the run of another network or recipe.
     """
     say(f"{path.name}: {architecture.name}, {recipe.epochs} epochs of {len(store.splits['train']):,} images")
-    if not (path / "latest.json").exists():
+    if not (Run.lies_at(path) and Run(path).has_checkpoint):
         shutil.rmtree(path, ignore_errors=True)
         return train(store, architecture, recipe, path, weights=weights)
     run = Run(path)

@@ -13,7 +13,7 @@ from alexnet.experiments.evidence import Row, finished_run, keep, table
 from alexnet.layers import Convolution
 from alexnet.recipes import FINE_TUNE
 from alexnet.report import draw_confusion, draw_curves
-from alexnet.run import Run
+from alexnet.runs.run import Run
 from alexnet.weights import Weights, read
 
 FEATURES = "torchvision_alexnet_features.npz"

@@ -9,7 +9,7 @@ from alexnet.errors import AlexNetError, UsageError
 from alexnet.neighbors import Gallery
 from alexnet.prediction import Model
 from alexnet.progress import Progress, say
-from alexnet.run import Run
+from alexnet.runs.run import Run
 from alexnet.web.looks import Near, Neighbors
 
 # Training pictures that are read when the page is started, a minute's work or so; more are left to `neighbors`.

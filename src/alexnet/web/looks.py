@@ -20,7 +20,7 @@ from alexnet.filters import as_colours, conv1_kernels
 from alexnet.importance import importance
 from alexnet.layers import Activation
 from alexnet.nn.network import arithmetic
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 MAPS = 24  # of conv1, the strongest
 THUMB_PX = 96

@@ -1,9 +1,9 @@
 """Read weights from wherever they are, in whatever form: the function `read`."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
+from alexnet import rotation
 from alexnet.durable import file_digest
 from alexnet.errors import DataError, UsageError
 from alexnet.weights import caffemodel, npy, npz, pth, safetensors
@@ -39,35 +39,29 @@ def read(source: str | Path) -> Weights:
         held, digest = read_folder(path), file_digest(path / MODEL)
         found = Found(held.tensors, held.architecture, held.architecture.input, held.classes, held.statistics)
     else:
-        path = _best_of_run(path) if path.is_dir() else path
         try:
-            found, digest = _reader(path)(path), file_digest(path)
+            path, found = _best_of_run(path) if path.is_dir() else (path, _reader(path)(path))
+            digest = file_digest(path)
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror or error}): restore it") from error
     return Weights(source=str(source), digest=digest, **vars(found))
 
 
-def _best_of_run(folder: Path) -> Path:
-    """Find the best network of a run, or the newest before there is a best."""
+def _best_of_run(folder: Path) -> tuple[Path, Found]:
+    """Read the best network of a run, or the newest before there is a best."""
     if not (folder / "architecture.json").is_file():
         raise UsageError(
             f"{folder} is neither a run nor a pretrained folder (no architecture.json, no {CONFIG} in it): give one, "
             "or a file"
         )
-    best, latest = folder / "best.safetensors", folder / "latest.json"
-    if best.is_file():
-        return best
-    try:
-        return folder / str(json.loads(latest.read_bytes())["checkpoint"])
-    except FileNotFoundError as error:
-        raise DataError(f"{folder} has no checkpoint yet: go on with `alexnet resume {folder}`") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{latest} cannot be read ({error}): restore it, or train again") from error
+    return rotation.best(folder, safetensors.read)
 
 
 def _reader(path: Path) -> Callable[[Path], Found]:
     """Tell the form of a file by its first bytes, or by its ending where they do not tell."""
     size = path.stat().st_size
+    if not path.is_file():  # a pipe would be waited for, a device has no end
+        raise UsageError(f"{path} is no file: give one of {' '.join(_READERS)}")
     with open(path, "rb") as stream:
         start = stream.read(9)
     if start.startswith(b"\x93NUMPY"):

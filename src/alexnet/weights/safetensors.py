@@ -1,7 +1,7 @@
 """`.safetensors`: our checkpoints, our plain files that name their network, and plain files of others.
 
 In a checkpoint the weights stand under `network.` or, where the run averaged them, `average.`; its metadata tells the
-network (see `alexnet.run`).
+network (see `alexnet.runs.checkpoint`). Files of ours carry a digest of all of their bytes, which is compared first.
 """
 
 import json
@@ -13,25 +13,26 @@ from typing import IO, Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
+from alexnet import sealed
 from alexnet.architectures import Architecture
 from alexnet.data.store import Statistics
 from alexnet.errors import DataError
 from alexnet.weights.content import Found, by_our_names, checked, shapes, shapes_of
 
-# Of our checkpoints and plain files alike.
-FORMAT = 1
+# Of our checkpoints and plain files alike. Format 1 had no digest; its weights are still taken.
+FORMAT = 2
 
 
 def read(path: Path) -> Found:
     """Read a file of any of these kinds.
 
     Raises:
-        DataError: If it is torn, of another version, or of another network than it says.
+        DataError: If it is torn, damaged, of another version, or of another network than it says.
     """
     try:
+        whole = sealed.check(path)
         with safe_open(path, "pt") as file:
             names = list(file.keys())
             facts = json.loads((file.metadata() or {}).get("alexnet", "null"))
@@ -42,12 +43,14 @@ def read(path: Path) -> Found:
         raise DataError(f"{path} is torn, or no .safetensors ({error}): fetch or save it again") from error
     if facts is None:
         return by_our_names(tensors, path)
+    if not whole and isinstance(facts, dict) and facts.get("format") == FORMAT:
+        raise DataError(f"{path} is damaged (its digest is gone): fetch or save it again")
     return _ours(path, tensors, facts, measured if prefix else {})
 
 
 def _ours(path: Path, tensors: Mapping[str, Tensor], facts: Any, measured: Mapping[str, Tensor]) -> Found:
     """Take a file at its word, once its tensors are those of the network that it names."""
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT or "architecture" not in facts:
+    if not isinstance(facts, dict) or facts.get("format") not in (1, FORMAT) or "architecture" not in facts:
         raise DataError(f"{path} is not of format {FORMAT} of alexnet's weights: use the alexnet that wrote it")
     architecture = Architecture.from_json(facts["architecture"])
     statistics = statistics_of({name.removeprefix("statistics."): tensor for name, tensor in measured.items()}, path)
@@ -110,4 +113,4 @@ def write(
     facts: dict[str, Any] = {"format": FORMAT, "architecture": architecture.to_json()}
     if classes is not None:
         facts["classes"] = list(classes)
-    stream.write(save(dict(tensors), {"format": "pt", "alexnet": json.dumps(facts)}))
+    sealed.write(stream, tensors, {"format": "pt", "alexnet": json.dumps(facts)})

@@ -1,0 +1,84 @@
+"""The log of a run: `log.jsonl` has a row an epoch, `updates.jsonl` one each ten updates.
+
+Checkpoints hold the rows of `log.jsonl` too, so that a log which cannot be written stops nothing.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from alexnet.durable import write_atomic
+from alexnet.errors import AlexNetError, DataError
+from alexnet.progress import say
+
+LOG, UPDATES = "log.jsonl", "updates.jsonl"
+
+
+class Journal:
+    """The two logs in the folder of a run."""
+
+    def __init__(self, run: Path) -> None:
+        self.log, self.updates = run / LOG, run / UPDATES
+        self._warned = False
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Read the rows of the epochs.
+
+        Raises:
+            DataError: If the file is damaged.
+        """
+        try:
+            return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.log} cannot be read ({error}): `alexnet resume` writes it anew") from error
+
+    def write(self, rows: list[dict[str, Any]]) -> None:
+        """Write the rows of all epochs, if they are others than those there."""
+        data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+        def write() -> None:
+            if (self.log.read_bytes() if self.log.is_file() else b"") != data:
+                write_atomic(self.log, data)
+
+        self._try(write)
+
+    def add_update(self, row: dict[str, Any]) -> None:
+        """Add a row to `updates.jsonl`."""
+
+        def write() -> None:
+            with open(self.updates, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+        self._try(write)
+
+    def cut(self, update: int) -> None:
+        """Drop the rows of `updates.jsonl` behind an update, and what was torn."""
+
+        def write() -> None:
+            lines = self.updates.read_bytes().splitlines(keepends=True) if self.updates.exists() else []
+            kept = [line for line in lines if _update_of(line) <= update]
+            if kept != lines:
+                write_atomic(self.updates, b"".join(kept))
+
+        self._try(write)
+
+    def _try(self, write: Callable[[], None]) -> None:
+        """Let training go on when only its log cannot be written; say so once."""
+        try:
+            write()
+        except (OSError, AlexNetError) as error:
+            if not self._warned:
+                say(f"warning: {error}: training goes on without its log")
+            self._warned = True
+
+
+def _update_of(line: bytes) -> float:
+    """Give the update that a row tells of; infinity if it is torn."""
+    try:
+        return float(json.loads(line)["update"]) if line.endswith(b"\n") else math.inf
+    except (ValueError, KeyError, TypeError):
+        return math.inf

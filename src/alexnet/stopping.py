@@ -1,0 +1,72 @@
+"""Stopping when asked: Ctrl-C and SIGTERM, and what they may interrupt."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+class Stopped(Exception):
+    """A signal asked to stop, and nothing is in the middle of a change."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM asked to end at once; it takes the way of a Ctrl-C, which every clean-up knows."""
+
+
+@dataclass
+class Stop:
+    """Whether a signal asked to stop, and which."""
+
+    signal: int | None = None
+
+    def check(self) -> None:
+        """Stop here if asked to."""
+        if self.signal is not None:
+            raise Stopped
+
+
+@contextmanager
+def stop_at_signals(leave: Callable[[int], None]) -> Iterator[Stop]:
+    """Let the first Ctrl-C or SIGTERM ask to stop at the next `check`; a second one ends at once.
+
+    Args:
+        leave: Called with the signal when the block has stopped for it; to save. Signals are still heard then.
+    """
+    stop = Stop()
+
+    def ask(number: int, frame: object) -> None:
+        if stop.signal is not None:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        stop.signal = number
+
+    with heard(ask, signal.SIGINT, signal.SIGTERM):
+        try:
+            yield stop
+        except Stopped:
+            leave(stop.signal or signal.SIGINT)
+
+
+@contextmanager
+def end_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that what is half done is cleaned up."""
+
+    def end(number: int, frame: object) -> None:
+        raise Terminated
+
+    with heard(end, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def heard(handler: Callable[[int, object], None], *numbers: int) -> Iterator[None]:
+    """Let a handler have these signals while the block runs."""
+    # Python lets only the main thread have a say in signals.
+    heard_here = numbers if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, handler) for number in heard_here}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
