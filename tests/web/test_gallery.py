@@ -51,7 +51,7 @@ def test_without_training_pictures_the_page_goes_on(run, capsys):
     assert "is no run" in capsys.readouterr().err
     (run / "store.json").write_text('{"path": "/nowhere", "digest": ""}')
     assert neighbors_of(run, model) is None
-    assert "which is gone" in capsys.readouterr().err
+    assert "/nowhere" in capsys.readouterr().err
 
 
 def test_without_a_place_for_vectors_the_page_goes_on(run, capsys):

@@ -53,14 +53,7 @@ def make_app(model: Model, name: str, host: str = "127.0.0.1", neighbors: Neighb
     service = Service(model, neighbors)
     folder = resources.files("alexnet.web") / "page"
     files = {path: ((folder / file).read_bytes(), kind) for path, (file, kind) in FILES.items()}
-    about = {
-        "name": name,
-        "network": model.network.architecture.name,
-        "side": model.trained.view.side,
-        "classes": model.classes,
-        "neighbors": neighbors is not None,
-        "bytes": BODY_BYTES,
-    }
+    about = _about(model, name, neighbors is not None)
 
     async def file(request: Request) -> Response:
         if request.url.path == "/" and _wants_json(request.headers.get("accept", "")):
@@ -93,6 +86,18 @@ def make_app(model: Model, name: str, host: str = "127.0.0.1", neighbors: Neighb
     )
     app.router.redirect_slashes = False  # what is nearly a path is none
     return app
+
+
+def _about(model: Model, name: str, neighbors: bool) -> dict[str, Any]:
+    """Tell programs, and the page, what network it is."""
+    return {
+        "name": name,
+        "network": model.network.architecture.name,
+        "side": model.trained.view.side,
+        "classes": model.classes,
+        "neighbors": neighbors,
+        "bytes": BODY_BYTES,
+    }
 
 
 def _wants_json(accept: str) -> bool:
