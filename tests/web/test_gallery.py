@@ -1,5 +1,6 @@
 """Tests of alexnet.web.gallery."""
 
+import json
 import shutil
 
 import numpy as np
@@ -49,9 +50,9 @@ def test_without_training_pictures_the_page_goes_on(run, capsys):
     model = load(run)
     assert neighbors_of(run / "best.safetensors", model) is None
     assert "is no run" in capsys.readouterr().err
-    (run / "store.json").write_text('{"path": "/nowhere", "digest": ""}')
+    (run / "store.json").write_text(json.dumps({"path": str(run / "gone"), "digest": ""}))
     assert neighbors_of(run, model) is None
-    assert "/nowhere" in capsys.readouterr().err
+    assert "which is gone" in capsys.readouterr().err
 
 
 def test_without_a_place_for_vectors_the_page_goes_on(run, capsys):
