@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from alexnet import compiled
+from alexnet import compiled, growth
 from alexnet.architectures import Architecture
 from alexnet.checkpoint import Checkpoint
 from alexnet.computing import Computing
@@ -56,6 +56,8 @@ def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY, repeatable
     say(f"note: {computing.told}")
     guard = Guard(network.parameters(), learner.optimizer)
     saver = Saver(learner, run, guard, save_every)
+    if not learner.updates:
+        growth.keep(run.path, 0, network)
     with saver.leaving_well() as stop:
         while not learner.finished:
             begun = time.perf_counter() - learner.tally.seconds
@@ -142,6 +144,7 @@ def finish_epoch(saver: Saver, stop: Stop) -> None:
         f" · {saver.told()}"
     )
     saver.run.journal.write(learner.history)
+    growth.keep(saver.run.path, learner.epoch, learner.network)
     fault("log-written")
 
 
