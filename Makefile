@@ -82,7 +82,7 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: alexnet needs Python 3.11 or newer")'
 	@$(PYTHON) -m venv .venv
 	@$(TORCH_CPU)
-	@$(INSTALL) -e '.[plot]'
+	@$(INSTALL) -e '.[plot,web]'
 	@touch $@
 
 .venv/ready-dev: .venv/ready

@@ -122,6 +122,13 @@ def answers_of(
     places = choose(split.labels, best, shares, how, count, seed)
     if not len(places):
         raise UsageError(f"no answer on {split.name} is {'right' if how == 'surest' else 'wrong'}: choose others")
+    return answers_at(model, split, places, top)
+
+
+def answers_at(model: Model, split: Split, places: Int64[np.ndarray, "k"], top: int = TOP) -> list[Answer]:
+    """Ask the network about the pictures at some places of a split."""
+    if not len(places):
+        return []
     pictures = split.pictures(places)
     truths = [model.classes[label] for label in split.labels[places]]
     told = model.predict(list(pictures), top)

@@ -144,6 +144,7 @@ def evaluate(
     batch_size: int = 128,
     progress: Callable[[int], None] = lambda images: None,
     weights: Sequence[float] | None = None,
+    each: Callable[[Int64[np.ndarray, "n"], Float[Tensor, "n classes"]], None] = lambda places, shares: None,
 ) -> Evaluation:
     """Measure one network, or several averaged, on every picture of a split.
 
@@ -154,6 +155,7 @@ def evaluate(
         batch_size: Pictures at a time; changes nothing in the result but rounding.
         progress: Called with the number of pictures of each batch.
         weights: How much each network counts, 0 or more; they are divided by their sum. By default all count alike.
+        each: Called with the places and the averaged probabilities of each batch.
 
     Raises:
         UsageError: If the networks know different classes, the pictures are of another size than theirs, `crops` is
@@ -171,6 +173,7 @@ def evaluate(
         np.add.at(confusion, (batch.labels.cpu().numpy(), best[:, 0].cpu().numpy()), 1)
         fifth += (best == batch.labels[:, None]).sum().item()
         loss -= of_truth(shares, batch.labels).clamp_min(LEAST).log().double().sum().item()
+        each(batch.indices, shares)
         progress(len(batch.indices))
     n, seconds = len(split), time.perf_counter() - begun
     top1, top5 = float(confusion.trace() / n), fifth / n if known > 5 else None

@@ -14,12 +14,50 @@ from alexnet.weights import read
 # filters
 
 
-def test_filters_are_drawn_into_the_run(command, tiny_run, tmp_path):
-    run = shutil.copytree(tiny_run, tmp_path / "run")
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    return shutil.copytree(tiny_run, tmp_path / "run")
+
+
+def test_filters_are_drawn_into_the_run_and_towers_told(command, run):
     done = command("filters", run)
-    assert (done.code, done.out, done.err) == (0, f"{run}/filters.png\n", "")
+    words, path = done.out.splitlines()
+    assert (done.code, path, done.err) == (0, f"{run}/filters.png", "")
+    assert re.fullmatch(r"Colour's share .*: tower 1 [\d.]+% · tower 2 [\d.]+%\. .* probability [\d.]+\.", words)
     with Image.open(run / "filters.png") as picture:
         assert picture.size[0] > 10
+
+
+def test_other_layers_are_shown_by_what_excites_them(command, run, tmp_path):
+    done = command("filters", run, "--layer", "conv2", "--units", 3, 1)
+    assert (done.code, done.out, done.err) == (0, f"{run}/filters-conv2.png\n", "")
+    assert command("filters", run, "--layer", "fc6", "--out", "mine.png").out == "mine.png\n"
+    for file in (run / "filters-conv2.png", tmp_path / "mine.png"):
+        with Image.open(file) as picture:
+            assert picture.size[0] == 1080
+
+
+def test_filters_grow(command, run):
+    done = command("filters", run, "--growth")
+    assert (done.code, done.out, done.err) == (0, f"{run}/filters-growth.png\n", "")
+    shutil.rmtree(run / "growth")
+    assert "has kept no kernels of its epochs" in command("filters", run, "--growth").err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--layer", "conv9"], "has no layer conv9"),
+        (["--layer", "conv2", "--units", 99], "conv2 has units 0 to 11, not 99"),
+        (["--units", 1], "--units and --store are for --layer: name one"),
+        (["--growth", "--layer", "conv2"], "not allowed with argument"),
+        (["--out", "mine.svg"], "end its name in .png"),
+    ],
+)
+def test_filters_that_cannot_be_drawn_are_refused(command, run, words, message):
+    done = command("filters", run, *words)
+    assert done.code == 2
+    assert message in done.err
 
 
 # export

@@ -98,7 +98,7 @@ def run_evaluate(options: Options) -> None:
         if options.per_class:
             print_classes(result.per_class(store.classes))
     if options.confusion:
-        write_confusion_file(result, store.classes, options.confusion)
+        write_confusion_file(result, store.classes, options, name)
         say(f"wrote {options.confusion}")
 
 
@@ -191,12 +191,15 @@ def cut(name: str) -> str:
     return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 1] + "…"
 
 
-def write_confusion_file(result: "Evaluation", classes: list[str], path: Path) -> None:
+def write_confusion_file(result: "Evaluation", classes: list[str], options: Options, split: str) -> None:
     """Write the confusion matrix, as its name's ending asks."""
+    path: Path = options.confusion
     if path.suffix.lower() == ".png":
-        from alexnet.report import draw_confusion
+        from alexnet.report.confusion import draw_confusion
 
-        return draw_confusion(result.confusion, classes, path)
+        runs = cut(options.runs[0].resolve().name)
+        runs += f" and {len(options.runs) - 1} more" if len(options.runs) > 1 else ""
+        return draw_confusion(result.confusion, classes, path, f"Confusion on {split}: {runs}")
     from alexnet.evaluation import write_confusion
 
     return write_confusion(result.confusion, classes, path)

@@ -124,7 +124,7 @@ def free_run(store: Path, arch: str) -> Path:
 def show(run: "Run") -> None:
     """Draw a finished run's pictures and print where they are."""
     from alexnet.filters import conv1_kernels
-    from alexnet.report import draw
+    from alexnet.report.curves import draw
 
     network = run.trained().network
     last = run.log()[-1]

@@ -6,29 +6,85 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexnet.architectures import INPUTS
-from alexnet.cli.options import Options
+from alexnet.cli.options import Options, add_device, chosen_device
 from alexnet.errors import AlexNetError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from alexnet.prediction import Model
+    from alexnet.runs.run import Run
 
 # As in export.py, which loads torch.
 PROGRAMS = (".onnx", ".pt2")
 CHECKED, MEASURED = 100, 1000  # pictures on which an exported network is compared, or integers are measured
+UNITS = 12  # as in patches.py
 SHOWN = 256  # training pictures that tell the ranges of values
 
 
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `filters`."""
+    parser.add_argument("run", type=Path, metavar="RUN")
+    what = parser.add_mutually_exclusive_group()
+    layer = "of this layer, the parts of training pictures that excite some units most, nine each"
+    what.add_argument("--layer", metavar="NAME", help=layer)
+    what.add_argument("--growth", action="store_true", help="some kernels of conv1 after each epoch")
+    units = f"with --layer: which units, counted from 0 (default: {UNITS} spread over the layer)"
+    parser.add_argument("--units", type=int, nargs="+", default=[], metavar="N", help=units)
+    parser.add_argument("--store", type=Path, metavar="STORE", help="with --layer: other pictures than the run's own")
+    out = "the picture (default: filters.png in the run, or filters-LAYER.png, filters-growth.png)"
+    parser.add_argument("--out", type=Path, metavar="FILE.png", help=out)
+    add_device(parser)
+
+
 def run_filters(options: Options) -> None:
-    """Draw conv1 of a run."""
+    """Draw what the layers of a run learned."""
+    from alexnet.data.canvas import refuse_other_than_png
     from alexnet.filters import conv1_kernels, draw_filters
     from alexnet.runs.run import Run
+    from alexnet.tower_colours import divide, told
 
-    run = Run(options.run)
-    network = run.trained().network
-    draw_filters(conv1_kernels(network), network.architecture.towers, run.path / "filters.png")
-    print(run.path / "filters.png")
+    if (options.units or options.store) and not options.layer:
+        raise UsageError("--units and --store are for --layer: name one")
+    run, what = Run(options.run), f"-{options.layer}" if options.layer else "-growth" if options.growth else ""
+    out = options.out or run.path / f"filters{what}.png"
+    refuse_other_than_png(out)
+    if options.layer:
+        draw_layer(options, run, out)
+    elif options.growth:
+        draw_growth(run, out)
+    else:
+        network = run.trained().network
+        kernels, towers = conv1_kernels(network), network.architecture.towers
+        draw_filters(kernels, towers, out)
+        if towers > 1:
+            print(told(divide(kernels, towers)))
+    print(out)
+
+
+def draw_layer(options: Options, run: "Run", out: Path) -> None:
+    """Draw the strongest patches of some units of a layer."""
+    from alexnet.data.store import Store
+    from alexnet.patches import chosen_units, draw_patches, sight, strongest
+    from alexnet.progress import Progress
+
+    trained = run.trained(chosen_device(options))
+    architecture = trained.network.architecture
+    units = chosen_units(architecture, options.layer, options.units)
+    train = (Store(options.store) if options.store else run.store()).splits["train"]
+    with Progress("pictures", len(train)) as progress:
+        found = strongest(trained, train, options.layer, units, progress=progress.advance)
+    side = sight(architecture, options.layer).side
+    about = f"of {len(train):,} training pictures; a unit sees {side} × {side} of {architecture.input_side} pixels"
+    title = f"{run.path.resolve().name}: what excites {options.layer}"
+    draw_patches(out, title, f"The strongest {len(found[0].values)} for each unit, {about}.", found)
+
+
+def draw_growth(run: "Run", out: Path) -> None:
+    """Draw how kernels of conv1 grew."""
+    from alexnet.growth import draw_growth, kept
+
+    draw_growth(out, f"{run.path.resolve().name}: how conv1 grew", kept(run.path))
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:

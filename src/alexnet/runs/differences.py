@@ -21,7 +21,7 @@ def of_recipes(was: Recipe, now: Recipe) -> list[str]:
 
 def of_networks(was: Architecture, now: Architecture) -> list[str]:
     """Name the first parts of the description that differ."""
-    before, after = dict(_leaves(was.to_json())), dict(_leaves(now.to_json()))
+    before, after = dict(leaves(was.to_json())), dict(leaves(now.to_json()))
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return _first("network", [f"{name} was {before.get(name, 'none')}, is {after.get(name, 'none')}" for name in names])
 
@@ -44,13 +44,13 @@ def _first(what: str, told: list[str]) -> list[str]:
     return [f"{what}: {', '.join(told[:SHOWN])}{more}"] if told else []
 
 
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """List the plain values of a description, with names as `conv1.channels`."""
     if isinstance(value, dict):
         for key, entry in value.items():
-            yield from _leaves(entry, f"{name}.{key}".strip("."))
+            yield from leaves(entry, f"{name}.{key}".strip("."))
     elif isinstance(value, list) and value and isinstance(value[0], dict):
         for place, entry in enumerate(value):
-            yield from _leaves(entry, str(entry.get("name", f"{name}.{entry.get('layer', place)}")))
+            yield from leaves(entry, str(entry.get("name", f"{name}.{entry.get('layer', place)}")))
     else:
         yield name, list(value) if isinstance(value, tuple) else value

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from alexnet import growth
 from alexnet.architectures import Architecture
 from alexnet.data import one_pass
 from alexnet.data.chance import Chance, order
@@ -51,6 +52,8 @@ def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY, repeatable
     computing = Computing(learner.network, learner.recipe, split, learner.device, repeatable)
     say(f"note: {computing.told}")
     saver = Saver(learner, run, Guard(learner.network.parameters(), learner.optimizer), save_every)
+    if not learner.updates:
+        growth.keep(run.path, 0, learner.network)
     with saver.leaving_well() as stop:
         while not learner.finished:
             go_through(saver, computing, watch, stop)
@@ -142,6 +145,7 @@ def finish_epoch(saver: Saver, stop: Stop) -> None:
         f" · {saver.told()}"
     )
     saver.run.journal.write(learner.history)
+    growth.keep(saver.run.path, learner.epoch, learner.network)
     fault("log-written")
 
 

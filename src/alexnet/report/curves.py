@@ -1,115 +1,26 @@
-"""The pictures of a run: how it learned (`curves.png`), what its first layer sees (`filters.png`), what it mixes up.
+"""How runs learned, as PNGs: their curves, their first updates; beside them what conv1 learned.
 
 The log of one or several runs goes in; each curve is drawn once, in the same colour in both panels.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 
-from alexnet.durable import atomic_file
-from alexnet.errors import DataError, UsageError
 from alexnet.filters import draw_filters
+from alexnet.report.figures import COLOURS, QUIET, saved_figure
+from alexnet.report.log import Log, read_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by colour-blind readers; their yellow is too light for a line on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-NAMED_CLASSES = 25  # a confusion matrix of more is drawn without their names
-KEYS = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1")
 # A picture of first updates ends at so many times the level that is marked.
 LEVEL_SHARE = 1.35
-INK, QUIET, RULE = "#222222", "#6b6b6b", "#dddddd"
-STYLE: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture everywhere
-    "font.size": 9.5,
-    "axes.edgecolor": "#999999",
-    "axes.labelcolor": QUIET,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "lines.solid_capstyle": "round",
-    "text.color": INK,
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-}
-
-
-@dataclass(frozen=True)
-class Log:
-    """The log of a run, a number an epoch; NaN where the run did not measure.
-
-    Attributes:
-        name: Of the run's folder.
-        columns: A row of numbers for each key of `log.jsonl`.
-    """
-
-    name: str
-    columns: dict[str, Float[np.ndarray, " epochs"]]
-
-    def __getitem__(self, key: str) -> Float[np.ndarray, " epochs"]:
-        return self.columns[key]
-
-
-def read_log(run: Path) -> Log:
-    """Read `log.jsonl` of a run; a last line that is still being written is left out.
-
-    Raises:
-        DataError: If there is no log, no finished epoch in it, or a line in it is damaged.
-    """
-    path = run / "log.jsonl"
-    if not path.is_file():
-        raise DataError(f"no log.jsonl in {run}: give the folder of a run that has trained")
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # whatever follows the last line end is unfinished
-    try:
-        entries = [json.loads(line) for line in lines if line]
-        epochs = {entry["epoch"]: [_number(entry.get(key)) for key in KEYS] for entry in entries}
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path} is damaged ({error}): remove the damaged line") from error
-    if not epochs:
-        raise DataError(f"no finished epoch in {path}: train for one epoch or more")
-    rows = np.array([epochs[epoch] for epoch in sorted(epochs)])
-    return Log(run.resolve().name, dict(zip(KEYS, rows.T, strict=True)))
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
-
-
-@contextmanager
-def saved_figure(path: Path, width: float, height: float) -> Iterator["Figure"]:
-    """Give a figure of so many inches in the one style; it becomes a PNG when the block ends.
-
-    Raises:
-        UsageError: If matplotlib is not installed.
-        AlexNetError: If the file cannot be written.
-    """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(f"{path.name} needs matplotlib: pip install 'alexnet[plot]'") from error
-    with rc_context(STYLE):
-        figure = Figure(figsize=(width, height), dpi=200, layout="constrained")
-        yield figure
-        with atomic_file(path) as stream:
-            figure.savefig(stream, format="png", metadata={"Software": None})
 
 
 def draw_curves(runs: list[Path], path: Path) -> None:
@@ -253,47 +164,3 @@ def draw(run: Path, kernels: Float[np.ndarray, "n 3 k k"], towers: int) -> list[
     draw_filters(kernels, towers, filters)
     draw_curves([run], curves)
     return [curves, filters]
-
-
-def draw_confusion(confusion: Int64[np.ndarray, "classes classes"], classes: Sequence[str], path: Path) -> None:
-    """Draw which class was taken for which: a row for each true class, shaded by the share of its pictures.
-
-    Up to 25 classes are named, with the share in percent in every cell; of more, the shades alone are drawn.
-
-    Args:
-        confusion: Pictures by true class (row) and best class (column).
-        classes: Their names.
-        path: The PNG, made to be read at half its size.
-
-    Raises:
-        UsageError: If matplotlib is not installed.
-        AlexNetError: If the file cannot be written.
-    """
-    named = len(classes) <= NAMED_CLASSES
-    side = 2.2 + 0.36 * len(classes) if named else 7.5  # inches
-    with saved_figure(path, side + 0.8, side) as figure:
-        _draw_cells(figure, confusion / np.maximum(confusion.sum(1, keepdims=True), 1), classes if named else [])
-
-
-def _draw_cells(figure: "Figure", shares: Float[np.ndarray, "n n"], names: Sequence[str]) -> None:
-    """Shade the cells; the root of a share, because mistakes are few among many right answers."""
-    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
-
-    axes = figure.subplots()
-    shades = LinearSegmentedColormap.from_list("shares", ["white", COLOURS[0], "#00263d"])
-    image = axes.imshow(shares, cmap=shades, norm=PowerNorm(0.5, 0, 1))
-    axes.set_xlabel("Guessed class" if names else "Guessed class, by its number")
-    axes.set_ylabel("True class" if names else "True class, by its number")
-    axes.spines[:].set_visible(True)
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1], format="{x:.0%}")
-    bar.outline.set_visible(False)
-    bar.set_label("Share of the true class")
-    if names:
-        short = [name if len(name) <= 24 else name[:23] + "…" for name in names]
-        axes.set_xticks(range(len(names)), short, rotation=90, parse_math=False)
-        axes.set_yticks(range(len(names)), short, parse_math=False)
-        axes.tick_params(length=0)
-        percent = np.rint(shares * 100).astype(int)
-        for row, column in np.argwhere(percent):
-            ink = "white" if percent[row, column] > 15 else INK
-            axes.text(column, row, str(percent[row, column]), color=ink, ha="center", va="center", fontsize=8)
