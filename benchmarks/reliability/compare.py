@@ -198,8 +198,9 @@ def resumed_in_an_epoch(subject, top, options):
     """SIGKILL in the middle of the second epoch, a checkpoint at each step: is the end the same to the last bit?"""
     if subject.name not in HAVE_A_LOOP:
         return "no loop of its own", ""
-    ends = set()
-    same = 0
+    alone = top / "alone"
+    subject.start(alone, each_step=True).wait()
+    ends, same = set(), 0
     for number in range(options.resumes):
         folder = top / f"resumed-{number}"
         process = subject.start(folder, each_step=True, pause=0.05)
@@ -208,7 +209,7 @@ def resumed_in_an_epoch(subject, top, options):
         process.wait()
         subject.start(folder, each_step=True).wait()
         ends.add(subject.end(folder)[0])
-        same += subject.end(folder)[0] == subject.end(top / "whole")[0]
+        same += subject.end(folder)[0] == subject.end(alone)[0]
     return f"{same}/{options.resumes}", f"{len(ends)} different ends"
 
 

@@ -13,6 +13,7 @@ import hashlib
 import random
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -129,18 +130,17 @@ def composer(options):
 
 
 def by_hand(options, save, restore):
-    """A plain loop, for libraries that bring only the saving; a checkpoint an epoch."""
+    """A plain loop, for libraries that bring only the saving; a checkpoint an epoch, which may be of one step."""
     steps, net = Steps(options), network(options.width)
     optimizer, schedule = optimizers(net.parameters())
     torch.manual_seed(0)
-    for epoch in range(restore(net, optimizer, schedule), options.epochs):
-        for pictures, labels in loader():
+    per_epoch = 1 if options.each_step else PICTURES // BATCH
+    for epoch in range(restore(net, optimizer, schedule), options.epochs * PICTURES // BATCH // per_epoch):
+        for pictures, labels in islice(loader(), per_epoch):
             optimizer.zero_grad()
             steps.loss(net(pictures), labels).backward()
             optimizer.step()
             steps.count()
-            if options.each_step:
-                save(net, optimizer, schedule, epoch - 1)
         schedule.step()
         save(net, optimizer, schedule, epoch)
     end(net)

@@ -11,7 +11,7 @@ import torch
 from alexnet.data.store import Store
 from alexnet.errors import AlexNetError, DataError, UsageError
 from alexnet.runs.checkpoint import Checkpoint
-from alexnet.runs.run import Run
+from alexnet.runs.run import Run, held
 from alexnet.weights import Weights
 
 
@@ -80,8 +80,8 @@ def test_a_run_whose_making_was_cut_short_is_none_and_is_made_anew(tmp_path, tin
 
 
 def test_a_run_that_another_command_holds_is_not_taken(run):
-    held = pytest.raises(AlexNetError, match=r"run is in use by another alexnet command .process \d+")
-    with run.held(), held, run.held():
+    refused = pytest.raises(AlexNetError, match=r"run is in use by another alexnet command .process \d+")
+    with held(run.path), refused, held(run.path):
         pytest.fail("two holders")
 
 

@@ -8,7 +8,7 @@ import torch
 
 from alexnet.errors import AlexNetError, UsageError
 from alexnet.runs.checkpoint import Checkpoint
-from alexnet.runs.run import Run
+from alexnet.runs.run import held
 from alexnet.runs.verification import verify_run
 
 
@@ -68,7 +68,7 @@ def test_a_whole_checkpoint_of_another_network_or_of_no_numbers_is_found(run, ti
 
 
 def test_a_run_that_is_trained_now_is_not_looked_at(run):
-    with Run(run).held(), pytest.raises(AlexNetError, match="is in use by another alexnet command"):
+    with held(run), pytest.raises(AlexNetError, match="is in use by another alexnet command"):
         verify_run(run)
 
 

@@ -7,8 +7,7 @@ checkpoints/IMAGES.safetensors (the newest few)  latest.json (points at the newe
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +61,11 @@ class Run:
     ) -> "Run":
         """Make the folder, and write down what is asked; `architecture.json`, which makes it a run, comes last.
 
+        Where another command may make the same run, the caller holds it (`held`).
+
         Raises:
             UsageError: If the folder holds something already.
-            AlexNetError: If it cannot be written, or another command makes it.
+            AlexNetError: If it cannot be written.
         """
         facts = {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side}
         written = {"recipe.json": recipe.to_json(), "classes.json": store.classes, "store.json": facts}
@@ -73,28 +74,16 @@ class Run:
             source = str(Path(weights.source).resolve()) if Path(weights.source).exists() else weights.source
             written["weights.json"] = {"source": source, "digest": weights.digest}
         written["architecture.json"] = architecture.to_json()
-        _refuse_taken(path)
+        refuse_taken(path)
         try:
             (path / rotation.FOLDER).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(path, error) from error
-        with lock(path / LOCK, str(path)):
-            _refuse_taken(path)
-            sweep_folder(path)
-            (path / "weights.json").unlink(missing_ok=True)  # of a making that was killed, and is not asked for now
-            for name, value in written.items():
-                write_json(path / name, value)
+        sweep_folder(path)
+        (path / "weights.json").unlink(missing_ok=True)  # of a making that was killed, and is not asked for now
+        for name, value in written.items():
+            write_json(path / name, value)
         return Run(path)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let no other command change the run while the block runs.
-
-        Raises:
-            AlexNetError: If another one holds it; the message tells who.
-        """
-        with lock(self.path / LOCK, str(self.path)):
-            yield
 
     def _json(self, name: str, *keys: str) -> dict[str, Any]:
         """Read one of the folder's JSON files, which must hold these keys."""
@@ -247,12 +236,21 @@ class Run:
         return Trained.of(rotation.best(self.path, Checkpoint.read)[1], torch.device(device))
 
 
-def _refuse_taken(path: Path) -> None:
+def held(path: Path) -> AbstractContextManager[None]:
+    """Let no other command make or change the run at `path` while the block runs.
+
+    Raises:
+        AlexNetError: If another one holds it; the message tells who.
+    """
+    return lock(path / LOCK, str(path))
+
+
+def refuse_taken(path: Path) -> None:
     """Refuse a place for a new run that holds something; what a killed making left there is nothing."""
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {"."} if path.exists() else set()
     left = {LOCK, rotation.FOLDER, "recipe.json", "classes.json", "store.json", "weights.json"}
     if foreign := [name for name in names - left if not (name.startswith(".") and ".tmp-" in name)]:
         raise UsageError(
-            f"{path} exists already and holds {foreign[0]}: resume it with `alexnet resume {path}` if it is a run, or "
-            "choose another --run"
+            f"{path} exists already and holds {min(foreign)}: resume it with `alexnet resume {path}` if it is a run, "
+            "or choose another --run"
         )

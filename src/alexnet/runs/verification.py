@@ -14,7 +14,7 @@ from alexnet import rotation
 from alexnet.errors import AlexNetError
 from alexnet.runs.checkpoint import Checkpoint
 from alexnet.runs.journal import LOG, UPDATES
-from alexnet.runs.run import Run
+from alexnet.runs.run import Run, held
 
 Problem = dict[str, Any]
 
@@ -31,7 +31,7 @@ def verify_run(path: Path | str) -> list[Problem]:
     """
     run = Run(path)
     # Where nothing can be written, nothing changes.
-    with run.held() if os.access(run.path, os.W_OK) else nullcontext():
+    with held(run.path) if os.access(run.path, os.W_OK) else nullcontext():
         return [*_settings(run), *_checkpoints(run), *_logs(run)]
 
 

@@ -20,7 +20,7 @@ from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
 from alexnet.rotation import refuse_full, tidy
 from alexnet.runs.checkpoint import Checkpoint
-from alexnet.runs.run import Run
+from alexnet.runs.run import Run, held, refuse_taken
 from alexnet.stopping import Stop
 from alexnet.training.computing import Computing
 from alexnet.training.divergence import Guard, NotFinite
@@ -181,7 +181,7 @@ def train(
     """
     path = Path(path)
     there = Run(path) if Run.lies_at(path) else None
-    with there.held() if there else nullcontext():
+    with held(path) if there else nullcontext():
         store = store if isinstance(store, Store) else Store(Path(store))
         weights = read(weights) if isinstance(weights, Path | str) else weights
         architecture = resolve(architecture, recipe, store, weights)
@@ -191,10 +191,11 @@ def train(
             return _go_on(there, store, device, save_every, repeatable)
     learner = Learner(store, architecture, recipe, torch.device(device), weights)
     refuse_full(path, *learner.room())
-    run = Run.create(path, architecture, recipe, store, weights)
-    for note in [*learner.notes, *notes(learner, weights)]:
-        say(f"note: {note}")
-    with run.held():
+    refuse_taken(path)
+    with held(path):  # from before it is made, so that of two that begin together one goes on
+        run = Run.create(path, architecture, recipe, store, weights)
+        for note in [*learner.notes, *notes(learner, weights)]:
+            say(f"note: {note}")
         learn(learner, run, save_every, repeatable)
     return run
 
@@ -223,7 +224,7 @@ def resume(
         AlexNetError: If there is no room for checkpoints, or another command holds the run.
     """
     run = Run(path)
-    with run.held():
+    with held(run.path):
         found = run.store(None if store is None else Path(store), allow_changes)
         return _go_on(run, found, device, save_every, repeatable, allow_changes)
 
