@@ -191,6 +191,8 @@ def train(
             return _go_on(there, store, device, save_every, repeatable)
     learner = Learner(store, architecture, recipe, torch.device(device), weights)
     refuse_full(path, *learner.room())
+    if Run.lies_at(path):  # another command was quicker
+        return train(store, architecture, recipe, path, device, weights, save_every)
     refuse_taken(path)
     with held(path):  # from before it is made, so that of two that begin together one goes on
         run = Run.create(path, architecture, recipe, store, weights)
