@@ -131,6 +131,8 @@ def finish_epoch(saver: Saver, stop: Stop) -> None:
         "seconds": tally.seconds + result.seconds,
     }
     learner.history.append(row)
+    # Before the checkpoint: a run that goes on from it would not come by here again.
+    growth.keep(saver.run.path, learner.epoch, learner.network)
     learner.schedule.after_epoch(1 - result.top1)
     # Where the test pictures are watched, nothing may be chosen by them: then the best network is the last one.
     better = result.top1 > learner.best_top1 if learner.watched.name == "val" else learner.finished
@@ -145,7 +147,6 @@ def finish_epoch(saver: Saver, stop: Stop) -> None:
         f" · {saver.told()}"
     )
     saver.run.journal.write(learner.history)
-    growth.keep(saver.run.path, learner.epoch, learner.network)
     fault("log-written")
 
 
