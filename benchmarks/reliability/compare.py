@@ -99,8 +99,8 @@ class Subject:
 
     def notices(self, path):
         """Whether this library's reader refuses a file."""
-        from alexnet.checkpoint import Checkpoint
         from alexnet.errors import DataError
+        from alexnet.runs.checkpoint import Checkpoint
 
         try:
             Checkpoint.read(path)
@@ -113,7 +113,7 @@ class Subject:
         if self.name != "alexnet":
             found = re.search(r"END (\w+) (\w+)", folder.with_name(f"{folder.name}.out").read_text())
             return found.groups() if found else ("none", "none")
-        from alexnet.checkpoint import Checkpoint
+        from alexnet.runs.checkpoint import Checkpoint
 
         weights = Checkpoint.read(self.saved(folder)).part("network")
         finite = all(tensor.isfinite().all() for tensor in weights.values())

@@ -8,6 +8,7 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from alexnet.data.split import Split
 from alexnet.durable import write_atomic
 from alexnet.errors import UsageError
 from alexnet.nn.network import arithmetic
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
+# Views that a network is shown at once.
+TOGETHER = 128
 # A probability below this counts as this much: one picture held impossible must not make the mean infinite.
 LEAST = 1e-30
 # The search for weights ends when no weights at all could lower the loss by more than this.
@@ -118,17 +121,20 @@ def probabilities(
         pictures: As the store holds them, on the network's device.
         crops: 1, 2 or 10.
     """
-    network, training = trained.network, trained.network.training
+    network, training, precision = trained.network, trained.network.training, trained.recipe.precision
     network.eval()
     shares = []
     try:
-        for view in trained.view.test(pictures, crops):  # in float32: only the layers compute in less
-            with arithmetic(trained.device, trained.recipe.precision):
-                scores = network(view)
-            shares.append(scores.float().softmax(1))
+        # What the first layer would round anyway, the view rounds already.
+        views = trained.view.test(pictures, crops, torch.bfloat16 if precision == "bfloat16" else torch.float32)
+        # Few pictures are shown by several crops at once.
+        while several := list(islice(views, max(1, TOGETHER // max(1, len(pictures))))):
+            with arithmetic(trained.device, precision):
+                scores = network(torch.cat(several))
+            shares.append(scores.float().softmax(1).unflatten(0, (len(several), len(pictures))))
     finally:
         network.train(training)
-    return torch.stack(shares).mean(0)
+    return torch.cat(shares).mean(0)
 
 
 def evaluate(
@@ -138,6 +144,7 @@ def evaluate(
     batch_size: int = 128,
     progress: Callable[[int], None] = lambda images: None,
     weights: Sequence[float] | None = None,
+    each: Callable[[Int64[np.ndarray, "n"], Float[Tensor, "n classes"]], None] = lambda places, shares: None,
 ) -> Evaluation:
     """Measure one network, or several averaged, on every picture of a split.
 
@@ -148,6 +155,7 @@ def evaluate(
         batch_size: Pictures at a time; changes nothing in the result but rounding.
         progress: Called with the number of pictures of each batch.
         weights: How much each network counts, 0 or more; they are divided by their sum. By default all count alike.
+        each: Called with the places and the averaged probabilities of each batch.
 
     Raises:
         UsageError: If the networks know different classes, the pictures are of another size than theirs, `crops` is
@@ -165,6 +173,7 @@ def evaluate(
         np.add.at(confusion, (batch.labels.cpu().numpy(), best[:, 0].cpu().numpy()), 1)
         fifth += (best == batch.labels[:, None]).sum().item()
         loss -= of_truth(shares, batch.labels).clamp_min(LEAST).log().double().sum().item()
+        each(batch.indices, shares)
         progress(len(batch.indices))
     n, seconds = len(split), time.perf_counter() - begun
     top1, top5 = float(confusion.trace() / n), fifth / n if known > 5 else None

@@ -1,7 +1,9 @@
 """Use a trained network: `load` a run, then `predict` pictures or take their `features`."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +12,18 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from alexnet.checkpoint import Checkpoint
 from alexnet.data.augment import View
 from alexnet.data.decode import UnreadablePicture, decode, decode_file, decode_image, fit
 from alexnet.errors import DataError, UsageError
 from alexnet.evaluation import probabilities
 from alexnet.nn.network import Network, arithmetic, placed
-from alexnet.run import Run, Trained
+from alexnet.runs.checkpoint import Checkpoint
+from alexnet.runs.run import Run
+from alexnet.runs.trained import Trained
 from alexnet.weights import read_pretrained, write_pretrained
 
 Picture = str | Path | bytes | np.ndarray | Image.Image
+READERS = 4  # threads that read files for `predict`
 
 
 @dataclass(frozen=True)
@@ -161,23 +165,44 @@ def load(run: Path | str, device: str = "cpu") -> Model:
 def predict(
     model: Model, files: Iterable[Path | str], top: int = 5, batch_size: int = 32
 ) -> Iterator[tuple[Path, list[Guess] | str]]:
-    """Go through picture files: the best classes of each, or why it cannot be read; one bad file stops nothing."""
-    waiting: list[tuple[Path, np.ndarray]] = []
-    for file in map(Path, files):
-        try:
-            waiting.append((file, model.stored(file)))
-        except DataError as error:
-            yield from _answer(model, waiting, top)
-            waiting = []
-            yield file, str(error)
-        if len(waiting) == batch_size:
-            yield from _answer(model, waiting, top)
-            waiting = []
-    yield from _answer(model, waiting, top)
+    """Go through picture files: the best classes of each, or why it cannot be read; one bad file stops nothing.
+
+    While the network looks at a batch, threads read the next one.
+
+    Args:
+        model: The network.
+        files: In any number; they are asked for one batch ahead.
+        top: Classes a picture, best first.
+        batch_size: Pictures at a time.
+
+    Yields:
+        Each file with its answer, in the given order.
+    """
+    paths = map(Path, files)
+    with ThreadPoolExecutor(READERS) as pool:
+
+        def begin() -> list[tuple[Path, Future[np.ndarray | str]]]:
+            return [(path, pool.submit(_read, model, path)) for path in islice(paths, batch_size)]
+
+        waiting = begin()
+        while waiting:
+            following = begin()
+            yield from _answer(model, [(path, read.result()) for path, read in waiting], top)
+            waiting = following
 
 
-def _answer(model: Model, waiting: list[tuple[Path, np.ndarray]], top: int) -> Iterator[tuple[Path, list[Guess]]]:
-    if waiting:
-        yield from zip(
-            [file for file, _ in waiting], model.predict([picture for _, picture in waiting], top), strict=True
-        )
+def _read(model: Model, file: Path) -> np.ndarray | str:
+    """Bring a file to the form of the store, or say why that cannot be done."""
+    try:
+        return model.stored(file)
+    except DataError as error:
+        return str(error)
+
+
+def _answer(
+    model: Model, read: list[tuple[Path, np.ndarray | str]], top: int
+) -> Iterator[tuple[Path, list[Guess] | str]]:
+    pictures: list[Picture] = [one for _, one in read if not isinstance(one, str)]
+    guesses = iter(model.predict(pictures, top) if pictures else [])
+    for file, one in read:
+        yield file, one if isinstance(one, str) else next(guesses)

@@ -205,3 +205,16 @@ def test_a_recipe_is_told_as_its_flags_take_it(command):
     assert [cell.strip() for cell in cells["freeze"] if cell.strip()][1:3] == ["none", "conv1=72"]
     assert [cell.strip() for cell in cells["lr_steps"] if cell.strip()][1:3] == ["none", "25 51 79"]
     assert [cell.strip() for cell in cells["shuffle"] if cell.strip()][1:3] == ["yes", "no"]
+
+
+@pytest.mark.parametrize("ending", [".svg", ".png"])
+def test_a_network_is_drawn(command, ending, tmp_path):
+    done = command("info", "paper", "--draw", f"it{ending}")
+    assert (done.code, done.out) == (0, f"it{ending}\n")
+    assert (tmp_path / f"it{ending}").stat().st_size > 5_000
+    assert json.loads(command("info", "paper", "--vary", "towers=1", "--draw", f"it{ending}", "--json").out)["layers"]
+
+
+def test_what_cannot_be_drawn_is_refused(command):
+    assert "end its name in .svg or .png" in command("info", "paper", "--draw", "it.pdf").err
+    assert "are of a network: name one" in command("info", "--draw", "it.svg").err

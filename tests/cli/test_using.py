@@ -1,104 +1,63 @@
-"""Tests of alexnet.cli.using: predict, filters, export."""
+"""Tests of alexnet.cli.using: filters, export."""
 
-import io
-import json
-import os
+import re
 import shutil
-import sys
 
 import pytest
 import torch
 from PIL import Image
 
-from alexnet.cli.using import picture_files
-from alexnet.errors import UsageError
 from alexnet.prediction import load
-from alexnet.run import Run
+from alexnet.runs.run import Run
 from alexnet.weights import read
-
-
-def test_predict_prints_one_json_value_with_the_keys_of_the_design(command, photo_run, photos):
-    files = sorted((photos / "test" / "dogs").iterdir())
-    done = command("predict", photo_run, *files, "--top", 2, "--json")
-    assert (done.code, done.err) == (0, "")
-    told = json.loads(done.out)
-    guesses = load(photo_run).predict(files, top=2)
-    assert told == [
-        {"file": str(file), "top": [{"label": one.label, "probability": one.probability} for one in answer]}
-        for file, answer in zip(files, guesses, strict=True)
-    ]
-
-
-def test_an_unreadable_picture_is_told_and_the_others_go_on(command, photo_run, photos, tmp_path):
-    good = photos / "test" / "cats" / "0.jpg"
-    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff no more")
-    done = command("predict", photo_run, "bad.jpg", good, "gone.png", good, "--json")
-    assert (done.code, done.err) == (3, "")
-    told = json.loads(done.out)
-    assert [list(one) for one in told] == [["file", "error"], ["file", "top"], ["file", "error"], ["file", "top"]]
-    assert told[2] == {"file": "gone.png", "error": "gone.png: no such file"}
-    done = command("predict", photo_run, "bad.jpg", good, "gone.png", good)
-    assert done.code == 3
-    first, second = done.err.splitlines()
-    assert first.startswith("error: bad.jpg: ")
-    assert second == "error: gone.png: no such file"
-    assert [line.split(": ")[0] for line in done.out.splitlines()] == [str(good)] * 2
-    assert done.out.splitlines()[0].count("%") == 3
-
-
-def test_a_folder_gives_its_files_by_name_and_no_hidden_ones(command, photo_run, photos, tmp_path):
-    shutil.copytree(photos / "test" / "cats", tmp_path / "album" / "b")
-    shutil.copytree(photos / "test" / "cats", tmp_path / "album" / ".thumbnails")
-    shutil.copy(photos / "test" / "cats" / "1.png", tmp_path / "album" / "a.png")
-    (tmp_path / "album" / ".hidden.png").touch()
-    told = json.loads(command("predict", photo_run, "album", "--json").out)
-    assert [one["file"] for one in told] == ["album/a.png", "album/b/0.jpg", "album/b/1.png", "album/b/2.webp"]
-    assert all("top" in one for one in told)
-
-
-def test_a_dash_reads_names_from_standard_input(command, photo_run, photos, monkeypatch, tmp_path):
-    odd = os.fsencode(tmp_path) + b"/a \xff\x0b.png"  # no UTF-8, and a line break to Python, but not to the shell
-    Image.new("RGB", (40, 40)).save(io.BytesIO(), "png")
-    shutil.copy(photos / "test" / "cats" / "1.png", odd)
-    listed = os.fsencode(photos / "test" / "cats" / "0.jpg") + b"\n\n" + odd + b"\n"
-    for names, count in ((listed, 2), (b"", None)):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(names), encoding="utf-8"))
-        done = command("predict", photo_run, "-", "--json")
-        if count is None:
-            assert (done.code, done.err) == (
-                2,
-                "error: there is no picture to predict: give files, a folder that holds some, or - and a list\n",
-            )
-        else:
-            assert done.code == 0
-            told = json.loads(done.out)
-            assert [one["file"] for one in told] == [os.fsdecode(name) for name in listed.split(b"\n") if name]
-            assert all("top" in one for one in told)
-    assert "\\udcff" in command("predict", photo_run, os.fsdecode(odd)).out
-
-
-def test_nothing_to_predict_is_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"there is no picture to predict"):
-        picture_files([str(tmp_path)])
-
-
-def test_a_checkpoint_alone_predicts(command, photo_run, photos, tmp_path):
-    shutil.copy(photo_run / "best.safetensors", tmp_path / "mine.safetensors")
-    file = photos / "test" / "cats" / "0.jpg"
-    alone, whole = command("predict", "mine.safetensors", file), command("predict", photo_run, file)
-    assert alone == whole
-    assert alone.code == 0
-
 
 # filters
 
 
-def test_filters_are_drawn_into_the_run(command, tiny_run, tmp_path):
-    run = shutil.copytree(tiny_run, tmp_path / "run")
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    return shutil.copytree(tiny_run, tmp_path / "run")
+
+
+def test_filters_are_drawn_into_the_run_and_towers_told(command, run):
     done = command("filters", run)
-    assert (done.code, done.out, done.err) == (0, f"{run}/filters.png\n", "")
+    words, path = done.out.splitlines()
+    assert (done.code, path, done.err) == (0, f"{run}/filters.png", "")
+    assert re.fullmatch(r"Colour's share .*: tower 1 [\d.]+% · tower 2 [\d.]+%\. .* probability [\d.]+\.", words)
     with Image.open(run / "filters.png") as picture:
         assert picture.size[0] > 10
+
+
+def test_other_layers_are_shown_by_what_excites_them(command, run, tmp_path):
+    done = command("filters", run, "--layer", "conv2", "--units", 3, 1)
+    assert (done.code, done.out, done.err) == (0, f"{run}/filters-conv2.png\n", "")
+    assert command("filters", run, "--layer", "fc6", "--out", "mine.png").out == "mine.png\n"
+    for file in (run / "filters-conv2.png", tmp_path / "mine.png"):
+        with Image.open(file) as picture:
+            assert picture.size[0] == 1080
+
+
+def test_filters_grow(command, run):
+    done = command("filters", run, "--growth")
+    assert (done.code, done.out, done.err) == (0, f"{run}/filters-growth.png\n", "")
+    shutil.rmtree(run / "growth")
+    assert "has kept no kernels of its epochs" in command("filters", run, "--growth").err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--layer", "conv9"], "has no layer conv9"),
+        (["--layer", "conv2", "--units", 99], "conv2 has units 0 to 11, not 99"),
+        (["--units", 1], "--units and --store are for --layer: name one"),
+        (["--growth", "--layer", "conv2"], "not allowed with argument"),
+        (["--out", "mine.svg"], "end its name in .png"),
+    ],
+)
+def test_filters_that_cannot_be_drawn_are_refused(command, run, words, message):
+    done = command("filters", run, *words)
+    assert done.code == 2
+    assert message in done.err
 
 
 # export
@@ -129,3 +88,47 @@ def test_what_cannot_be_exported_is_refused(command, tiny_run, tmp_path):
     (tmp_path / "full" / "letter.txt").write_text("mine")
     assert command("export", tiny_run, "full").code == 2
     assert (tmp_path / "full" / "letter.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".pt2"])
+def test_the_network_is_written_as_a_program_and_compared(command, tiny_run, tmp_path, ending):
+    pytest.importorskip("onnxruntime", reason="needs the extra `export`")
+    pytest.importorskip("onnxscript", reason="needs the extra `export`")
+    done = command("export", tiny_run, f"mine{ending}", "--check", 5)
+    assert (done.code, done.out) == (0, f"mine{ending}\n")
+    assert done.err.startswith("compared on 5 pictures of test: the same best classes for 5, largest difference ")
+    shutil.copy(tiny_run / "best.safetensors", tmp_path / "alone.safetensors")
+    done = command("export", "alone.safetensors", f"other{ending}", "--bare")
+    assert done.code == 0
+    assert done.err.startswith("compared on 100 pictures of noise: the same best classes for 100")
+
+
+def test_integers_are_written_with_what_they_cost(command, tiny_run, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs the extra `export`")
+    from alexnet.export import int8
+
+    monkeypatch.setattr(int8, "LOSS", 1.0)
+    done = command("export", tiny_run, "mine.onnx", "--int8", "--check", 6)
+    assert (done.code, done.out) == (0, "mine.onnx\n")
+    assert re.fullmatch(r"of 6 pictures of test: [\d.]+% recognised, in float32 [\d.]+%\n", done.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["mine.pth", "--bare"], "--bare and --check are of .onnx and .pt2: end FILE so, or leave them out"),
+        (["mine", "--check", "5"], "--bare and --check are of .onnx and .pt2: end FILE so, or leave them out"),
+        (["mine.pt2", "--int8"], "--int8 is of .onnx with its preprocessing: end FILE so, leave out --bare, or --int8"),
+        (["mine.onnx", "--check", "0"], "--check 0 compares nothing: give 1 or more"),
+    ],
+)
+def test_flags_without_effect_are_refused(command, tiny_run, words, message):
+    done = command("export", tiny_run, *words)
+    assert (done.code, done.err) == (2, f"error: {message}\n")
+
+
+def test_the_endings_are_those_of_export():
+    from alexnet.cli import using
+    from alexnet.export import files as export
+
+    assert using.PROGRAMS == export.ENDINGS

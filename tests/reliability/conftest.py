@@ -76,9 +76,20 @@ class Command:
         self.connection.connect(str(door))
         self.stream = self.connection.makefile("rw", encoding="utf-8")
         request = {"words": [str(word) for word in words], "cwd": str(cwd), "environment": environment or {}}
-        request |= {"limits": limits or {}, **dict(zip(("out", "err"), map(str, self.files), strict=True))}
+        self.over = folder / f"{number}.over"
+        request |= {
+            "limits": limits or {},
+            "out": str(self.files[0]),
+            "err": str(self.files[1]),
+            "over": str(self.over),
+        }
         print(json.dumps(request), file=self.stream, flush=True)
         self.pid = json.loads(self.stream.readline())["pid"]
+
+    @property
+    def ended(self):
+        """Whether it has; nobody else gets its number before `wait`."""
+        return self.over.exists()
 
     def send(self, number):
         """Send a signal to the command and all that it started, as a terminal does."""

@@ -2,10 +2,11 @@
 
     server.py SOCKET
 
-A connection sends one line of JSON, `{"words", "cwd", "environment", "limits", "out", "err"}`. The command runs in a
-process that is forked from this one and leads a group of its own; the answers are a line with its `pid` at once, and
-a line with its `status` (as `os.wait4` gives it) and `peak` (kilobytes of memory) when it has ended. Nothing of the
-command has run before the fork, and no thread of torch: it is a real process, and a real signal ends it.
+A connection sends one line of JSON, `{"words", "cwd", "environment", "limits", "out", "err", "over"}`. The command runs in
+a process that is forked from this one and leads a group of its own; the answer is a line with its `pid`. When it has
+ended, the file `over` is made; then a line from the other side brings a last one with its `status` (as `os.wait4` gives
+it) and `peak` (kilobytes of memory). Nothing of the command has run before the fork, and no thread of torch: it is a
+real process, and a real signal ends it.
 """
 
 import json
@@ -16,6 +17,7 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
+from pathlib import Path
 
 import matplotlib.pyplot  # noqa: F401  # what `train` draws with
 import torch
@@ -26,7 +28,7 @@ import alexnet.data.preparation
 import alexnet.experiments
 import alexnet.prediction
 import alexnet.report
-import alexnet.training
+import alexnet.training.loop
 
 # Kept back until a command is there that can be interrupted.
 HELD = (signal.SIGINT, signal.SIGTERM)
@@ -70,6 +72,7 @@ def serve(connection: socket.socket) -> None:
         print(json.dumps({"pid": child}), file=stream, flush=True)
         # Its number stays its own until nobody will send it a signal any more.
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        Path(request["over"]).touch()
         stream.readline()
         _, status, usage = os.wait4(child, 0)
         print(json.dumps({"status": status, "peak": usage.ru_maxrss}), file=stream, flush=True)

@@ -130,6 +130,14 @@ predict nowhere picture.png
 predict run picture.png --top -1
 predict run picture.png --top 1.5
 predict run picture.png --device cuda:99
+neighbors
+neighbors nowhere
+neighbors run --layer conv9
+serve
+serve nowhere
+serve run --port many
+report
+report nowhere
 filters
 filters nowhere
 filters run extra

@@ -8,8 +8,8 @@ import shutil
 
 import pytest
 
-from alexnet.checkpoint import Checkpoint
 from alexnet.errors import DataError
+from alexnet.runs.checkpoint import Checkpoint
 
 COUNTS = [1, pytest.param(10, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.release)]
 

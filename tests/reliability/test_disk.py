@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from alexnet.checkpoint import Checkpoint
+from alexnet.runs.checkpoint import Checkpoint
 
 # Room that is left, as shares of a checkpoint: from none to one that falls short by a few bytes.
 ROOMS = [0.0, 0.02, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.97]

@@ -13,7 +13,7 @@ SLOW = pytest.mark.slow
 SURROUNDINGS = [
     {"PYTHONHASHSEED": "1", "TZ": "Asia/Kathmandu", "LC_ALL": "C"},
     {"PYTHONHASHSEED": "2", "TZ": "America/St_Johns", "LC_ALL": "de_DE.UTF-8"},
-    {"PYTHONHASHSEED": "3", "COLUMNS": "40", "HOME": "/nowhere", "MPLBACKEND": "agg"},
+    {"PYTHONHASHSEED": "3", "COLUMNS": "40", "HOME": "/proc/nowhere", "MPLBACKEND": "agg"},
     {"PYTHONHASHSEED": "random", "PYTHONOPTIMIZE": "1", "TMPDIR": "/dev/shm"},
     {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "tr_TR.UTF-8"},
 ]

@@ -12,7 +12,7 @@ import time
 import pytest
 import torch
 
-from alexnet.run import Checkpoint
+from alexnet.runs.run import Checkpoint
 
 POINTS = (
     *("step-done", "epoch-measured", "checkpoint-begun", "checkpoint-half"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet.training import train
+from alexnet.training.loop import train
 
 
 @pytest.fixture

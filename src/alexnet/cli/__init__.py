@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet import __version__
-from alexnet.cli import evaluating, learning, looking, stores, telling, using
+from alexnet.cli import evaluating, finding, learning, looking, predicting, reporting, serving, stores, telling, using
 from alexnet.cli.options import Options, add_device
 from alexnet.errors import AlexNetError, UsageError
 from alexnet.flags import Parser
@@ -90,10 +90,18 @@ def parser() -> Parser:
     learning.add_train(verb("train", learning.run_train, "train a network on a store"))
     learning.add_resume(verb("resume", learning.run_resume, "go on with a run that was stopped"))
     evaluating.add_evaluate(verb("evaluate", evaluating.run_evaluate, "measure one run, or several averaged"))
-    using.add_predict(verb("predict", using.run_predict, "name what pictures show"))
-    filters = verb("filters", using.run_filters, "draw what conv1 of a run learned")
-    filters.add_argument("run", type=Path, metavar="RUN")
-    using.add_export(verb("export", using.run_export, "write a run's weights, or a folder for from_pretrained"))
+    predicting.add_predict(verb("predict", predicting.run_predict, "name what pictures show"))
+    finding.add_neighbors(
+        verb("neighbors", finding.run_neighbors, "find the training pictures that are most like a picture (Figure 4)")
+    )
+    using.add_filters(verb("filters", using.run_filters, "draw what conv1 of a run learned, or another layer"))
+    reporting.add_report(verb("report", reporting.run_report, "one page of all about a run, or several compared"))
+    using.add_export(
+        verb("export", using.run_export, "write a run's network, its weights, or a folder for from_pretrained")
+    )
+    serving.add_serve(
+        verb("serve", serving.run_serve, "the local page: drop pictures, see what the network makes of them")
+    )
     telling.add_info(verb("info", telling.run_info, "a network's layers, or a recipe's numbers"))
     telling.add_reproduce(
         verb("reproduce", telling.run_reproduce, "rerun the claims and write-ups; without a name, list them")

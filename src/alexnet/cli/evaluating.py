@@ -12,7 +12,7 @@ from alexnet.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from alexnet.data.store import Store
     from alexnet.evaluation import ClassResult, Evaluation
-    from alexnet.run import Trained
+    from alexnet.runs.trained import Trained
 
 # Longer tables of classes and longer names are cut: they would not fit a screen.
 CLASSES_SHOWN = 50
@@ -71,7 +71,7 @@ def run_evaluate(options: Options) -> None:
     from alexnet.evaluation import evaluate
     from alexnet.prediction import load
     from alexnet.progress import Progress, say
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     check_confusion_file(options.confusion)
     if not options.store and (options.runs[0] / "config.json").is_file():
@@ -98,7 +98,7 @@ def run_evaluate(options: Options) -> None:
         if options.per_class:
             print_classes(result.per_class(store.classes))
     if options.confusion:
-        write_confusion_file(result, store.classes, options.confusion)
+        write_confusion_file(result, store.classes, options, name)
         say(f"wrote {options.confusion}")
 
 
@@ -191,12 +191,15 @@ def cut(name: str) -> str:
     return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 1] + "…"
 
 
-def write_confusion_file(result: "Evaluation", classes: list[str], path: Path) -> None:
+def write_confusion_file(result: "Evaluation", classes: list[str], options: Options, split: str) -> None:
     """Write the confusion matrix, as its name's ending asks."""
+    path: Path = options.confusion
     if path.suffix.lower() == ".png":
-        from alexnet.report import draw_confusion
+        from alexnet.report.confusion import draw_confusion
 
-        return draw_confusion(result.confusion, classes, path)
+        runs = cut(options.runs[0].resolve().name)
+        runs += f" and {len(options.runs) - 1} more" if len(options.runs) > 1 else ""
+        return draw_confusion(result.confusion, classes, path, f"Confusion on {split}: {runs}")
     from alexnet.evaluation import write_confusion
 
     return write_confusion(result.confusion, classes, path)

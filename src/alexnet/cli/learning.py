@@ -17,7 +17,7 @@ from alexnet.recipes import RECIPES, load_recipe
 from alexnet.variations import vary
 
 if TYPE_CHECKING:
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: a new one under runs)")
     add_device(parser)
     add_save_every(parser)
+    add_repeatable(parser)
     parser.epilog = "Fields of the recipe go over what --recipe says; the defaults shown are the paper's."
     add_flags(parser, Recipe, SECTIONS)
 
@@ -51,6 +52,12 @@ def add_save_every(parser: argparse.ArgumentParser) -> None:
     """Add --save-every."""
     text = "save also within an epoch, every so many minutes; 0: after every update (default: 5)"
     parser.add_argument("--save-every", type=minutes, default=5.0, metavar="MINUTES", help=text)
+
+
+def add_repeatable(parser: argparse.ArgumentParser) -> None:
+    """Add --repeatable."""
+    text = "on a GPU, let equal runs be equal to the last bit, which is slower; on the CPU they always are"
+    parser.add_argument("--repeatable", action="store_true", help=text)
 
 
 def minutes(text: str) -> float:
@@ -73,7 +80,7 @@ def run_train(options: Options) -> None:
     if not pretrained:
         varied(architecture, options.vary, recipe, pretrained)  # refused before anything is read
     from alexnet.data.store import Store
-    from alexnet.training import train
+    from alexnet.training.loop import train
     from alexnet.weights import read
 
     store = Store(options.store)
@@ -84,7 +91,8 @@ def run_train(options: Options) -> None:
     if weights is not None and said_of_input(options.vary):
         weights = replace(weights, input=architecture.input)
     path = options.run or free_run(store.path, architecture.name.split()[0])
-    show(train(store, architecture, recipe, path, chosen_device(options), weights, options.save_every))
+    device, every = chosen_device(options), options.save_every
+    show(train(store, architecture, recipe, path, device, weights, every, options.repeatable))
 
 
 def said_of_input(changes: list[str]) -> str | None:
@@ -116,7 +124,7 @@ def free_run(store: Path, arch: str) -> Path:
 def show(run: "Run") -> None:
     """Draw a finished run's pictures and print where they are."""
     from alexnet.filters import conv1_kernels
-    from alexnet.report import draw
+    from alexnet.report.curves import draw
 
     network = run.trained().network
     last = run.log()[-1]
@@ -136,14 +144,16 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
     changed = "go on though store, recipe or network are others than before"
     parser.add_argument("--allow-changes", action="store_true", help=changed)
     add_save_every(parser)
+    add_repeatable(parser)
     add_device(parser)
 
 
 def run_resume(options: Options) -> None:
     """Go on with a run, then draw."""
-    from alexnet.training import resume
+    from alexnet.training.loop import resume
 
-    show(resume(options.run, chosen_device(options), options.store, options.allow_changes, options.save_every))
+    device, every = chosen_device(options), options.save_every
+    show(resume(options.run, device, options.store, options.allow_changes, every, options.repeatable))
 
 
 def run_demo(options: Options) -> None:

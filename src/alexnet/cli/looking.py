@@ -151,7 +151,7 @@ def recipe_of(options: Options) -> Recipe:
 def feed_of(options: Options, store: "Store") -> "Feed":
     """Bring together how pictures reach the network; where nothing is said of it, as `train` does."""
     from alexnet.data.feed import Feed
-    from alexnet.training import resolve
+    from alexnet.training.preflight import resolve
 
     recipe = recipe_of(options)
     architecture = resolve(named(options.arch or "single"), recipe, store)

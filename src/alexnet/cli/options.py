@@ -14,9 +14,12 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_device(options: Options) -> str:
-    """Find the device that was asked for, or refuse one that is not there."""
+    """Find the device that was asked for, or refuse one that is not there; who asks will compute, and keeps memory."""
     import torch
 
+    from alexnet.machine.memory import keep_memory
+
+    keep_memory()
     if options.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     there = ["cpu", "cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]

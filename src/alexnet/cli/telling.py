@@ -9,6 +9,7 @@ from typing import Any
 from alexnet.architectures import INPUTS, Architecture, memory
 from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.options import Options, add_vary
+from alexnet.diagram import diagram
 from alexnet.errors import UsageError
 from alexnet.layers import Activation, AdaptivePool, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm
 from alexnet.recipe import Recipe, changes, written
@@ -26,31 +27,42 @@ def add_info(parser: argparse.ArgumentParser) -> None:
         metavar="NAME_OR_TOML",
         help=f"show what a recipe changes against the paper's: {', '.join(RECIPES)}, or a file",
     )
+    draw = "draw the network as in Figure 2: towers, sizes and where they meet; .svg, or .png"
+    parser.add_argument("--draw", type=Path, metavar="FILE", help=draw)
     parser.add_argument("--json", action="store_true", help="print one JSON value")
 
 
 def run_info(options: Options) -> None:
-    """Print a network's table, a recipe's, or the names of all."""
+    """Print a network's table, a recipe's, or the names of all; or draw a network."""
     if options.recipe and options.arch:
         raise UsageError("info tells a network or a recipe: leave out the name, or --recipe")
-    if (options.classes is not None or options.vary) and not options.arch:
-        raise UsageError("--classes and --vary are of a network: name one")
+    if (options.classes is not None or options.vary or options.draw) and not options.arch:
+        raise UsageError("--classes, --vary and --draw are of a network: name one")
     if options.recipe:
         return info_recipe(options.recipe, options.json)
     if not options.arch:
-        if options.json:
-            return print(json.dumps([summary(one) for one in ARCHITECTURES.values()]))
-        print("networks (parameters at their own number of classes):")
-        for one in ARCHITECTURES.values():
-            print(f"  {one.name:12} {one.parameters:>11,}  input {one.input_side}, {one.classes} classes")
-        print("recipes (see alexnet info --recipe NAME):")
-        for name, about in ABOUT.items():
-            print(f"  {name:15} {about}")
-        return None
+        return info_names(options.json)
     architecture = vary(named(options.arch), *options.vary)
     if options.classes is not None:
         architecture = architecture.with_classes(options.classes)
+    if options.draw:
+        diagram(architecture).save(options.draw)
+        if not options.json:
+            return print(options.draw)
     return info_json(architecture) if options.json else info_table(architecture)
+
+
+def info_names(as_json: bool) -> None:
+    """Print the names of all networks and recipes."""
+    if as_json:
+        return print(json.dumps([summary(one) for one in ARCHITECTURES.values()]))
+    print("networks (parameters at their own number of classes):")
+    for one in ARCHITECTURES.values():
+        print(f"  {one.name:12} {one.parameters:>11,}  input {one.input_side}, {one.classes} classes")
+    print("recipes (see alexnet info --recipe NAME):")
+    for name, about in ABOUT.items():
+        print(f"  {name:15} {about}")
+    return None
 
 
 def summary(architecture: Architecture) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from alexnet.architectures import Architecture
+from alexnet.data import views
 from alexnet.data.chance import Chance
-from alexnet.data.colour import recolour
+from alexnet.data.colour import recolour, recolouring
 from alexnet.data.store import Statistics
+from alexnet.data.views import Places
 from alexnet.errors import UsageError
 from alexnet.recipe import Recipe
 
@@ -83,6 +85,17 @@ def _coordinates(
     return np.clip((view + 0.5) * source_side / view_side - 0.5, 0, source_side - 1)
 
 
+def places(boxes: Boxes, side: int, view_side: int, pad: int, source: int) -> Places:
+    """Find where each output pixel lies in its stored picture, when that is enlarged to the view, padded and cut."""
+    none, scale = np.zeros(len(boxes.top), bool), source / view_side
+    return Places(
+        _coordinates(boxes.top, boxes.height, none, side, view_side, pad, source),
+        _coordinates(boxes.left, boxes.width, boxes.mirror, side, view_side, pad, source),
+        np.maximum(boxes.height / side * scale, 1.0),
+        np.maximum(boxes.width / side * scale, 1.0),
+    )
+
+
 def cut(
     pictures: Float32[Tensor, "n source source 3"], boxes: Boxes, side: int, view_side: int, pad: int = 0
 ) -> Float32[Tensor, "n side side 3"]:
@@ -92,27 +105,23 @@ def cut(
     the box shrinks (so that nothing aliases).
     """
     n, source = pictures.shape[:2]
-    none = np.zeros(n, bool)
-    rows = _coordinates(boxes.top, boxes.height, none, side, view_side, pad, source)
-    columns = _coordinates(boxes.left, boxes.width, boxes.mirror, side, view_side, pad, source)
+    at = places(boxes, side, view_side, pad, source)
     if np.all(boxes.height == side) and np.all(boxes.width == side) and source == view_side:
         at_row, at_column = (
-            torch.from_numpy(np.rint(axis).astype(np.int64)).to(pictures.device) for axis in (rows, columns)
+            torch.from_numpy(np.rint(axis).astype(np.int64)).to(pictures.device) for axis in (at.rows, at.columns)
         )
         picture = torch.arange(n, device=pictures.device)
         return pictures[picture[:, None, None], at_row[:, :, None], at_column[:, None, :]]
-    scale = source / view_side
-    row_weights = _interpolation(rows, boxes.height / side * scale, source).to(pictures.device)
-    column_weights = _interpolation(columns, boxes.width / side * scale, source).to(pictures.device)
+    row_weights = _interpolation(at.rows, at.row_reach, source).to(pictures.device)
+    column_weights = _interpolation(at.columns, at.column_reach, source).to(pictures.device)
     across = torch.bmm(column_weights, pictures.transpose(1, 2).reshape(n, source, source * 3))
     across = across.view(n, side, source, 3).transpose(1, 2).reshape(n, source, side * 3)
     return torch.bmm(row_weights, across).view(n, side, side, 3)
 
 
-def _interpolation(at: np.ndarray, shrink: np.ndarray, source: int) -> Float32[Tensor, "n side source"]:
-    """Weigh source pixels by a triangle around each place, as wide as the shrinking asks, at least one pixel."""
-    width = np.maximum(shrink, 1.0)[:, None, None]
-    weights = np.maximum(0, 1 - np.abs(at[:, :, None] - np.arange(source)) / width).astype(np.float32)
+def _interpolation(at: np.ndarray, reach: np.ndarray, source: int) -> Float32[Tensor, "n side source"]:
+    """Weigh source pixels by a triangle around each place."""
+    weights = np.maximum(0, 1 - np.abs(at[:, :, None] - np.arange(source)) / reach[:, None, None]).astype(np.float32)
     return torch.from_numpy(weights / weights.sum(axis=2, keepdims=True))
 
 
@@ -188,10 +197,25 @@ class View:
         return x if self.middle is None else x - self.middle
 
     def train(
-        self, pictures: UInt8[Tensor, "n source source 3"], chance: Chance, recipe: Recipe
-    ) -> Float32[Tensor, "n 3 side side"]:
-        """Show a training batch with the recipe's random changes, which depend on nothing but `chance`."""
+        self,
+        pictures: UInt8[Tensor, "n source source 3"],
+        chance: Chance,
+        recipe: Recipe,
+        dtype: torch.dtype = torch.float32,
+    ) -> Float[Tensor, "n 3 side side"]:
+        """Show a training batch with the recipe's random changes, which depend on nothing but `chance`.
+
+        Args:
+            pictures: As the store holds them.
+            chance: The random choices for them.
+            recipe: Says which changes there are.
+            dtype: float32, or bfloat16 for a network that would round its input to it anyway.
+        """
         boxes = random_boxes(chance, recipe, self.view_side, self.side)
+        at = places(boxes, self.side, self.view_side, recipe.pad, self.stored_side)
+        if not recipe.rotation and views.applies(pictures, at):
+            shifts, divisors = recolouring(chance, recipe, self.statistics)
+            return views.show(pictures, at, self.mean, self.middle, shifts, divisors, self.scale, dtype)
         x = self._cut(pictures, boxes, recipe.pad)
         if recipe.rotation:
             # Pictures that are not turned are not resampled either: that would change them by rounding.
@@ -200,18 +224,22 @@ class View:
                 degrees = (2 * chance.uniform("rotation")[turned, 0] - 1) * recipe.rotation
                 x[turned] = rotate(x[turned], degrees)
         x = recolour(x, chance, recipe, self.statistics)
-        return (x * self.scale).permute(0, 3, 1, 2)
+        return (x * self.scale).permute(0, 3, 1, 2).to(dtype)
 
     def test(
-        self, pictures: UInt8[Tensor, "n source source 3"], crops: int = 1
-    ) -> Iterator[Float32[Tensor, "n 3 side side"]]:
+        self, pictures: UInt8[Tensor, "n source source 3"], crops: int = 1, dtype: torch.dtype = torch.float32
+    ) -> Iterator[Float[Tensor, "n 3 side side"]]:
         """Show a batch without chance, once a crop: the centre; the centre and its mirror image; or the ten of §4.1.
 
         The ten come in the authors' order: top left, top right, centre, bottom left, bottom right, then their mirrors.
         """
         for top, left, mirror in crop_places(crops, self.view_side - self.side):
             boxes = Boxes.same(len(pictures), top, left, self.side, mirror)
-            yield (self._cut(pictures, boxes) * self.scale).permute(0, 3, 1, 2)
+            at = places(boxes, self.side, self.view_side, 0, self.stored_side)
+            if views.applies(pictures, at):
+                yield views.show(pictures, at, self.mean, self.middle, None, None, self.scale, dtype)
+            else:
+                yield (self._cut(pictures, boxes) * self.scale).permute(0, 3, 1, 2).to(dtype)
 
 
 def crop_places(crops: int, free: int) -> list[tuple[int, int, bool]]:

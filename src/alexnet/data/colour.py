@@ -61,6 +61,21 @@ def colour_shift(chance: Chance, recipe: Recipe, statistics: Statistics) -> Floa
     return torch.from_numpy((coefficients * sizes @ axes.T).astype(np.float32))
 
 
+def recolouring(
+    chance: Chance, recipe: Recipe, statistics: Statistics
+) -> tuple[Float32[Tensor, "n 3"] | None, Float32[Tensor, "n"] | None]:
+    """Draw what is added to the colours of each picture and what it is then divided by; None where nothing is."""
+    noise = colour_noise(recipe, chance.epoch)
+    if not noise:
+        return None, None
+    shifts = colour_shift(chance, recipe, statistics)
+    if recipe.colour_form != "authors":
+        return shifts, None
+    # The 2012 source keeps the noisy pictures' scale near that of the test pictures.
+    shifted = torch.from_numpy(chance.whether("colour or not", recipe.colour_probability))
+    return shifts, 1 + noise * shifted.float()
+
+
 def recolour(
     pictures: Float32[Tensor, "n h w 3"], chance: Chance, recipe: Recipe, statistics: Statistics
 ) -> Float32[Tensor, "n h w 3"]:
@@ -72,12 +87,7 @@ def recolour(
         recipe: Says how large the shifts are and how many pictures get one.
         statistics: Of the training pictures.
     """
-    noise = colour_noise(recipe, chance.epoch)
-    if not noise:
-        return pictures
-    pictures = pictures + colour_shift(chance, recipe, statistics).to(pictures.device)[:, None, None, :]
-    if recipe.colour_form != "authors":
-        return pictures
-    # The 2012 source keeps the noisy pictures' scale near that of the test pictures.
-    shifted = torch.from_numpy(chance.whether("colour or not", recipe.colour_probability)).to(pictures)
-    return pictures / (1 + noise * shifted)[:, None, None, None]
+    shifts, divisors = recolouring(chance, recipe, statistics)
+    if shifts is not None:
+        pictures = pictures + shifts.to(pictures.device)[:, None, None, :]
+    return pictures if divisors is None else pictures / divisors.to(pictures.device)[:, None, None, None]

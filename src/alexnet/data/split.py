@@ -66,8 +66,14 @@ class Split:
     def __len__(self) -> int:
         return int(self._entry["images"])
 
-    def pictures(self, indices: Int64[np.ndarray, "n"]) -> UInt8[np.ndarray, "n side side 3"]:
+    def pictures(
+        self, indices: Int64[np.ndarray, "n"], out: UInt8[np.ndarray, "n side side 3"] | None = None
+    ) -> UInt8[np.ndarray, "n side side 3"]:
         """Read the pictures at some places of the split, in that order; a copy.
+
+        Args:
+            indices: Their places.
+            out: Where they are written, contiguous; new memory by default.
 
         Raises:
             IndexError: If there is no such place.
@@ -75,7 +81,7 @@ class Split:
         """
         if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
             raise IndexError(f"{self.name} has {len(self):,} pictures, there is none at {indices.min(), indices.max()}")
-        pictures = np.empty((len(indices), self.side, self.side, 3), np.uint8)
+        pictures = np.empty((len(indices), self.side, self.side, 3), np.uint8) if out is None else out
         shards = np.searchsorted(self._starts, indices, "right") - 1
         if self.records == "raw":
             self._read_raw(indices, shards, pictures)

@@ -12,7 +12,7 @@ from alexnet.evaluation import evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table
 from alexnet.filters import conv1_kernels, draw_filters
 from alexnet.recipes import FAST
-from alexnet.report import draw_curves
+from alexnet.report.curves import draw_curves
 
 SEED = 0
 # Ninety thousand weights and fifty thousand pictures: nothing to smooth, and shifts of two pixels are enough. A small

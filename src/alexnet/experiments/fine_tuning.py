@@ -12,8 +12,9 @@ from alexnet.evaluation import Evaluation, evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table
 from alexnet.layers import Convolution
 from alexnet.recipes import FINE_TUNE
-from alexnet.report import draw_confusion, draw_curves
-from alexnet.run import Run
+from alexnet.report.confusion import draw_confusion
+from alexnet.report.curves import draw_curves
+from alexnet.runs.run import Run
 from alexnet.weights import Weights, read
 
 FEATURES = "torchvision_alexnet_features.npz"

@@ -19,8 +19,8 @@ from alexnet.experiments.evidence import Row, finished_run, keep, table
 from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.recipes import RECIPES
-from alexnet.report import draw_updates
-from alexnet.run import Run
+from alexnet.report.curves import draw_updates
+from alexnet.runs.run import Run
 from alexnet.variations import vary
 
 SEED = 0

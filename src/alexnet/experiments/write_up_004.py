@@ -18,7 +18,7 @@ from alexnet.layers import Convolution, Dropout, Layer
 from alexnet.paper import Metric, printed
 from alexnet.recipe import Recipe
 from alexnet.recipes import FAST, RECIPES
-from alexnet.report import draw_curves
+from alexnet.report.curves import draw_curves
 
 SEED = 0
 TRAINING, SCORED = 5_000, 1_000

@@ -14,7 +14,7 @@ from alexnet.evaluation import evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table
 from alexnet.experiments.write_up_004 import EPOCHS, SEED, TRAINING, as_written, ours
 from alexnet.recipe import Recipe
-from alexnet.report import draw_curves
+from alexnet.report.curves import draw_curves
 from alexnet.variations import vary
 
 SIDE = 67

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from alexnet import layers
 from alexnet.architectures import Architecture, Row
 from alexnet.errors import DataError
+from alexnet.nn.passage import through
 from alexnet.nn.response_norm import ResponseNorm
 
 
@@ -48,7 +49,7 @@ class Unshared(nn.Module):
         patches = F.unfold(F.pad(x, (before, after, before, after)), self.layer.kernel, stride=self.layer.stride)
         patches = patches.unflatten(1, (self.layer.towers, -1))  # n towers fan_in positions
         out = torch.einsum("ntip,ptoi->ntop", patches, self.weight)
-        return out.reshape(len(x), -1, self.side, self.side) + self.bias
+        return out.reshape(-1, self.layer.channels, self.side, self.side) + self.bias
 
 
 class FullyConnected(nn.Linear):
@@ -115,9 +116,7 @@ class Network(nn.Module):
 
     def forward(self, x: Float[Tensor, "n 3 side side"]) -> Float[Tensor, "n classes"]:
         """Give class scores (logits) for pictures in the architecture's input convention."""
-        for layer in self.children():
-            x = layer(x)
-        return x
+        return through(list(self.children()), x)
 
     def features(self, x: Float[Tensor, "n 3 side side"]) -> dict[str, Tensor]:
         """Give the output of every layer by its name, in order; `fc7` after its ReLU is `relu7`."""

@@ -4,7 +4,7 @@ Four choices are independent: the window runs over neighbouring maps or within a
 the window may stop at the border of a tower; k is any positive number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -13,7 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from alexnet.layers import Pool
 from alexnet.layers import ResponseNorm as Description
+from alexnet.nn import norm_compiled, norm_kernels
 
 
 def band(maps: int, layer: Description, like: Tensor) -> Float[Tensor, "maps maps"]:
@@ -89,6 +91,18 @@ class _Normalise(torch.autograd.Function):
         return dx, None
 
 
+# From maps, a normalisation, whether a ReLU comes before it, and the pool behind it, to what these make of the maps.
+Kernel = Callable[..., Tensor]
+
+
+def one_pass(x: Tensor, layer: Description, pool: Pool | None = None) -> Kernel | None:
+    """Find what does a normalisation, and the layers about it, in one pass over maps like these, if anything does."""
+    for kernels in (norm_kernels, norm_compiled):
+        if kernels.available(x, layer, pool):
+            return kernels.normalise
+    return None
+
+
 class ResponseNorm(nn.Module):
     """Local response normalisation as a module; see `alexnet.layers.ResponseNorm` for its choices."""
 
@@ -98,7 +112,8 @@ class ResponseNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n maps h w"]:
         """Normalise; the result has the dtype of `x` and lies channels last, which the sums over maps need."""
-        return _Normalise.apply(x, self.layer)
+        kernel = one_pass(x, self.layer)
+        return kernel(x, self.layer) if kernel is not None else _Normalise.apply(x, self.layer)
 
     def extra_repr(self) -> str:
         """Show the choices in `print(network)`."""
