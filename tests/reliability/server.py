@@ -2,8 +2,8 @@
 
     server.py SOCKET
 
-A connection sends one line of JSON, `{"words", "cwd", "environment", "limits", "out", "err", "over"}`. The command runs in
-a process that is forked from this one and leads a group of its own; the answer is a line with its `pid`. When it has
+A connection sends one line of JSON, `{"words", "cwd", "environment", "limits", "out", "err", "over"}`. The command runs
+in a process that is forked from this one and leads a group of its own; the answer is a line with its `pid`. When it has
 ended, the file `over` is made; then a line from the other side brings a last one with its `status` (as `os.wait4` gives
 it) and `peak` (kilobytes of memory). Nothing of the command has run before the fork, and no thread of torch: it is a
 real process, and a real signal ends it.
