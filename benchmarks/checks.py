@@ -28,8 +28,8 @@ WORSE = 3.0
 
 # What was compared, how far it is from float64, and how far it may be.
 Held = tuple[str, float, float]
-# How many batches are drawn at most until one holds no two values that are too equal.
-DRAWS = 3
+# How many batches are drawn at most until one holds no two values that are too equal: every fifth or so does hold some.
+DRAWS = 8
 
 
 def refuse(what: str, found: float, limit: float, reference: str = "float64") -> None:

@@ -291,7 +291,7 @@ def check(bench: Bench) -> None:
     for maps in SHAPES:
         check_norm((bench.images, *maps), CPU, torch.bfloat16)
     for architecture in bench.networks:
-        check_network(architecture, CPU, True, images=4)
+        check_network(architecture, CPU, True, images=2)
     check_answers(bench.networks[0].with_he_start(), stored_side(bench.networks[0]))
     for architecture, recipe, stored in view_cases(4):
         check_views(architecture, recipe, stored)
