@@ -1,5 +1,7 @@
 """Tests of alexnet.diagram."""
 
+from itertools import pairwise
+
 import pytest
 
 from alexnet.catalogue import ARCHITECTURES, PAPER, SINGLE, named
@@ -68,7 +70,7 @@ def test_notes_below_do_not_run_into_each_other(name):
             rows.setdefault(shape.base, []).append(shape)
     for row in rows.values():
         row.sort(key=lambda shape: shape.left)
-        for one, other in zip(row, row[1:], strict=False):
+        for one, other in pairwise(row):
             assert other.left - one.left > 0.27 * one.size * (len(one.text) + len(other.text))
 
 

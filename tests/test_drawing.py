@@ -85,7 +85,7 @@ def test_lines_can_be_seen_in_light_and_dark(name):
 
 
 def test_other_endings_and_a_missing_matplotlib_are_told(tmp_path, monkeypatch):
-    with pytest.raises(UsageError, match="end its name in .svg or .png"):
+    with pytest.raises(UsageError, match=r"end its name in .svg or .png"):
         DRAWING.save(tmp_path / "it.gif")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r"needs matplotlib: pip install 'alexnet\[plot\]', or end the name in .svg"):

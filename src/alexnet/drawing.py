@@ -92,7 +92,8 @@ class Drawing:
     def svg(self) -> str:
         """Give the element `svg` for a page that has `style_rules()` among its styles."""
         told = f'role="img" aria-label="{_text(self.about)}"' if self.about else 'aria-hidden="true"'
-        head = f'viewBox="0 0 {_number(self.width)} {_number(self.height)}" {told}'
+        width, height = _number(self.width), _number(self.height)
+        head = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" {told}'
         return f'<svg xmlns="http://www.w3.org/2000/svg" {head}>{"".join(map(_svg, self.shapes))}</svg>'
 
     def save(self, path: Path) -> None:
@@ -103,13 +104,10 @@ class Drawing:
             AlexNetError: If the file cannot be written.
         """
         if path.suffix.lower() == ".svg":
-            size = f'width="{_number(self.width)}" height="{_number(self.height)}" '
             sheet = Area(((0, 0), (self.width, 0), (self.width, self.height), (0, self.height)), "paper", "paper")
             body = Drawing(self.width, self.height, self.about, (sheet, *self.shapes)).svg()
             start, rest = body.split(">", 1)
-            write_atomic(
-                path, f"{start.replace('viewBox', size + 'viewBox')}><style>{style_rules()}</style>{rest}\n".encode()
-            )
+            write_atomic(path, f"{start}><style>{style_rules()}</style>{rest}\n".encode())
         elif path.suffix.lower() == ".png":
             _save_png(self, path)
         else:

@@ -56,7 +56,7 @@ def divide(kernels: Float[np.ndarray, "n 3 k k"], towers: int, divisions: int = 
     drawn = lots.permuted(np.broadcast_to(values, (divisions, len(values))), axis=1).reshape(divisions, towers, -1)
     spreads = np.ptp(drawn.mean(2), axis=1)
     # Sums in another order differ in their last digits.
-    as_great = np.count_nonzero(spreads >= np.ptp(means) - 1e-12)
+    as_great = np.count_nonzero(spreads >= np.ptp(means) - 1e-9)
     chance = (1 + as_great) / (1 + divisions)
     return Division(tuple(means.tolist()), float(np.ptp(means)), float(np.median(spreads)), float(chance))
 

@@ -109,8 +109,8 @@ CONTRAST = """() => {
     const channel = (v) => v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
     const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
     const behind = (element) => {
-        const bar = element.closest("li")?.querySelector(":scope > .bar");
-        for (let e = bar && element.matches(".label, .label *, .share") ? bar : element; e; e = e.parentElement) {
+        const bar = element.matches(".label, .label *, .share") && element.closest("li").querySelector(":scope > .bar");
+        for (let e = bar || element; e; e = e.parentElement) {
             const colour = rgba(getComputedStyle(e).backgroundColor);
             if (colour[3] === 1) return colour;
         }
@@ -126,8 +126,8 @@ CONTRAST = """() => {
     }
     return found;
 }"""
-# On a face of the network's figure the lines of text lie beside boxes, not on them; what is behind is the page.
-NAMELESS = """() => [...document.querySelectorAll("a, summary, img, svg:not([aria-hidden]), nav, section, [tabindex], table")]
+NAMELESS = """() => [...document.querySelectorAll(
+        "a, summary, img, svg:not([aria-hidden]), nav, section, [tabindex], table")]
     .filter((e) => !(e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.alt || e.caption ||
                      (["A", "SUMMARY"].includes(e.tagName) && e.textContent.trim())))
     .map((e) => e.outerHTML.slice(0, 80))"""

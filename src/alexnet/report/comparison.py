@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from alexnet.data.store import Store
 from alexnet.paper import PAPER_RESULTS, WRITE_UP_RESULTS, Metric, Result
 
 # The top-1 errors on CIFAR-10 that cuda-convnet's networks are named for.
 NAMED_ERRORS = {"cifar-18pct": 0.18, "cifar-13pct": 0.13, "cifar-11pct": 0.11}
 # Of the paper's printed results on ImageNet, those of one network on one view; more views, and averages, are others.
 IMAGENET = {("CNN", "§6, footnote"), ("1 CNN", "Table 2")}
+# Training pictures of write-up 004.
+FEW = 5_000
 # §3.3's network of four layers has these forms in cuda-convnet.
 FOUR_LAYERS = {
     "cifar-13pct": "four layers without normalisation",
@@ -35,27 +36,26 @@ class Beside:
     note: str
 
 
-def beside(architecture: str, store: Store | None, figures: dict[str, float | None]) -> list[Beside]:
+def beside(architecture: str, kind: str, classes: int, training: int, figures: dict[str, float | None]) -> list[Beside]:
     """Put a run's figures beside the printed ones that were measured on pictures of its kind.
 
     Args:
         architecture: Name of its network.
-        store: What it learned from, if that is there.
-        figures: `top1`, `top5` and `loss` on pictures that it did not learn from.
+        kind: Where its pictures come from, as the store names it; empty if nobody knows.
+        classes: Number of its classes.
+        training: Number of its training pictures.
+        figures: `top1`, `top5` and `loss` on pictures that it did not learn from, the same of training.
     """
-    kind = store.manifest["source"]["kind"] if store else ""
     rows: list[Result] = []
     if architecture in NAMED_ERRORS and kind in ("cifar10", ""):
-        name = Result(architecture, "cuda-convnet", "top1_error", NAMED_ERRORS[architecture], "its name; CIFAR-10 test")
-        rows.append(name)
-    if architecture in FOUR_LAYERS and kind == "cifar10":
-        rows += [row for row in PAPER_RESULTS if row.name == FOUR_LAYERS[architecture]]
-    if store is not None and kind == "cifar10":
-        few = len(store.splits["train"]) == 5000
-        rows += _write_up("004" if few else "001")
-    if store is not None and kind == "stanford-dogs" and len(store.classes) == 5:
+        error = NAMED_ERRORS[architecture]
+        rows.append(Result(architecture, "cuda-convnet", "top1_error", error, "its name; CIFAR-10 test"))
+    if kind == "cifar10":
+        rows += [row for row in PAPER_RESULTS if row.name == FOUR_LAYERS.get(architecture)]
+        rows += _write_up("004" if training == FEW else "001")
+    if kind == "stanford-dogs" and classes == 5:
         rows += _write_up("000")
-    if store is not None and kind == "imagenet" and len(store.classes) == 1000:
+    if kind == "imagenet" and classes == 1000:
         rows += [row for row in PAPER_RESULTS if (row.name, row.section) in IMAGENET]
     return [one for row in rows if (one := _put(row, figures)) is not None]
 

@@ -10,6 +10,7 @@ from alexnet.report.markup import Markup, Section, join, picture, table, tag
 
 # Classes up to which the confusion matrix is a table, and pairs that are listed of any.
 CELLS, PAIRS = 25, 15
+HEAD = 24  # letters of a column's name
 # Classes that are listed at once; the rest can be unfolded.
 LISTED = 60
 
@@ -35,7 +36,8 @@ def _matrix(confusion: np.ndarray, names: list[str], split: str) -> Markup:
             cells.append(tag("td", f"{count:,}" if count else "·", class_=f"n {hit}", style=shade))
         rows.append((*cells, f"{counts.sum():,}"))
     caption = f"Confusion matrix on {split}: a row for each true class, a column for each guessed one, in pictures"
-    return table(("true class", *names, "all"), rows, caption, range(1, len(names) + 2))
+    heads = [name if len(name) <= HEAD else name[: HEAD - 1] + "…" for name in names]
+    return table(("true class", *heads, "all"), rows, caption, range(1, len(names) + 2))
 
 
 def _shades(confusion: np.ndarray, split: str) -> Markup:

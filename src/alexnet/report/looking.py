@@ -17,7 +17,7 @@ from alexnet.evaluation import Evaluation, evaluate
 from alexnet.neighbors import Gallery, Match, Neighbor
 from alexnet.prediction import Model
 
-ANSWERS, MISTAKES = 8, 12  # pictures of Figure 4; and as many mistakes as make its three rows
+SHOWN = 12  # answers of each kind
 QUERIES = 5  # rows of Figure 4
 
 
@@ -110,8 +110,8 @@ def look(
     """
     pictures = store.splits[split]
     result, best, shares, truth = measure(model, pictures, progress)
-    wanted: list[tuple[Choice, int]] = [("surest", ANSWERS), ("random", ANSWERS), ("mistakes", MISTAKES)]
-    places = {how: choose(pictures.labels, best, shares, how, count) for how, count in wanted}
+    kinds: tuple[Choice, ...] = ("surest", "random", "mistakes")
+    places = {how: choose(pictures.labels, best, shares, how, SHOWN) for how in kinds}
     told = {how: answers_at(model, pictures, chosen) for how, chosen in places.items()}
     mistakes = [
         Mistake(answer, float(truth[place])) for answer, place in zip(told["mistakes"], places["mistakes"], strict=True)

@@ -32,7 +32,9 @@ def result(account: Account) -> Section:
     parts = [tag("dl", *told, class_="figures"), tag("p", f"Measured {where}.", class_="note")]
     if account.store is None:
         parts.append(tag("p", f"There are no pictures on this page: {account.no_store}.", class_="note"))
-    rows = beside(account.architecture.name, account.store, figures)
+    store = account.store
+    kind, training = (store.manifest["source"]["kind"], len(store.splits["train"])) if store else ("", 0)
+    rows = beside(account.architecture.name, kind, len(account.classes), training, figures)
     if rows:
         cells = [
             (one.source, METRICS[one.metric], *(shown_figure(one.metric, x) for x in (one.printed, one.here)), one.note)
@@ -107,7 +109,8 @@ def data(account: Account) -> Section:
     ]
     kind = store.manifest["source"]["kind"]
     about = f"{len(store.classes):,} classes, {store.side} × {store.side} pixels ({store.records} records), from {kind}"
-    parts.append(table(("split", "pictures", "a class"), rows, f"{store.path.resolve().name}: {about}", (1, 2)))
+    parts.append(tag("p", f"{store.path.resolve().name}: {about}."))
+    parts.append(table(("split", "pictures", "a class"), rows, "Its pictures", (1, 2)))
     totals = store.manifest["counts"]
     lost_files = f"{totals['bad']:,} could not be read, {totals['skipped']:,} were skipped"
     parts.append(tag("p", f"Of all files {totals['used']:,} were used, {lost_files}."))
