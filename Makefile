@@ -20,7 +20,7 @@ else
 TORCH_CPU = true
 endif
 
-.PHONY: demo test test-all test-kernels check help-texts faithfulness lock clean
+.PHONY: demo test test-all test-release test-kernels bench check help-texts faithfulness lock clean
 
 demo: .venv/ready
 	.venv/bin/alexnet demo
@@ -29,12 +29,29 @@ test: .venv/ready-dev
 	.venv/bin/pytest -q
 
 test-all: .venv/ready-dev .venv/ready-torchvision test-kernels
-	.venv/bin/pytest -q -m ''
+	.venv/bin/pytest -q -m 'not release'
+
+# Ten times as many kills and flips as `make test-all` has.
+test-release: .venv/ready-dev
+	.venv/bin/pytest -q -m release
 
 # The kernels for GPUs, run on the CPU by Triton's interpreter, and compiled for a GPU that need not be here.
 test-kernels: .venv/ready-dev .venv/ready-triton
 	TRITON_INTERPRET=1 PYTHONPATH=src .venv/triton/bin/python -m pytest -q $(KERNEL_TESTS)
-	PYTHONPATH=src .venv/triton/bin/python -m pytest -q -m slow tests/test_kernels.py
+	PYTHONPATH=src .venv/triton/bin/python -m pytest -q -m slow tests/machine/test_kernels.py
+
+# BENCH is for cpu.py, as in `make bench BENCH=--quick`; PHOTOS is a folder of photographs, a folder a class.
+bench: .venv/ready-fast
+	.venv/bin/python benchmarks/cpu.py $(BENCH)
+ifdef PHOTOS
+	.venv/bin/python benchmarks/reading.py '$(PHOTOS)'
+	.venv/bin/python benchmarks/preparation.py '$(PHOTOS)'
+else
+	@echo 'reading and preparation were not measured: give photographs, a folder a class, by make bench PHOTOS=FOLDER'
+endif
+	@if .venv/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+		.venv/bin/python benchmarks/gpu.py; \
+	else echo 'no GPU was measured: PyTorch finds no CUDA device'; fi
 
 check: .venv/ready-dev
 	.venv/bin/ruff check
@@ -65,7 +82,7 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: alexnet needs Python 3.11 or newer")'
 	@$(PYTHON) -m venv .venv
 	@$(TORCH_CPU)
-	@$(INSTALL) -e '.[plot]'
+	@$(INSTALL) -e '.[plot,web]'
 	@touch $@
 
 .venv/ready-dev: .venv/ready
@@ -73,10 +90,15 @@ clean:
 	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
+.venv/ready-fast: .venv/ready
+	@echo 'Adding simplejpeg to .venv (once)'
+	@$(INSTALL) -e '.[fast]'
+	@touch $@
+
 # torchvision and Triton are no dependencies (a CUDA build of torch brings Triton along), but tests use them. Each in a
 # venv of its own, which borrows all else from .venv, can neither bring another torch nor be imported by mistake.
 SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
-KERNEL_TESTS := tests/test_kernels.py tests/nn/test_norm_kernels.py tests/nn/test_passage.py tests/data/test_one_pass.py
+KERNEL_TESTS := tests/machine/test_kernels.py tests/nn/test_norm_kernels.py tests/nn/test_passage.py tests/data/test_one_pass.py
 .venv/ready-torchvision: WANTED := torchvision==$(TORCHVISION)
 .venv/ready-triton: WANTED := triton==$(TRITON)
 .venv/ready-torchvision .venv/ready-triton: .venv/ready-%: .venv/ready

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gpu_checks import check_network, check_norm
-from gpu_contestants import (
+from checks import check_network, check_norm
+from contestants import (
     Normalisation,
     autocast,
     fed,
@@ -32,17 +32,18 @@ from gpu_contestants import (
     random_batch,
     their_norm,
     their_step,
+    training_operations,
 )
-from measuring import Row, machine, publish
+from measuring import Row, machine, publish, rows_of
 from torch import Tensor
 
 from alexnet.architectures import Architecture
 from alexnet.catalogue import PAPER, SINGLE, TORCHVISION
 from alexnet.data.augment import View
 from alexnet.data.preparation import prepare
-from alexnet.gpu import choices, settle
-from alexnet.gradients import GRAPH_UP_TO
 from alexnet.recipe import Recipe
+from alexnet.training.gpu import choices, settle
+from alexnet.training.gradients import GRAPH_UP_TO
 
 SHAPES = ((128, 96, 55, 55), (128, 256, 27, 27))
 BATCHES = (128, 1024)
@@ -134,13 +135,6 @@ class Bench:
             self.facts[name] = round(statistics.median(amount * 5 / self.time(work, 5) for _ in range(5)), 3)
 
 
-def rows_of(label: str, rates: dict[str, list[float]], wanted: dict[str, dict[str, float]]) -> Iterator[Row]:
-    """Compare the first contestant with each of the others; what is wanted goes by the rival's name."""
-    (_, ours), *rivals = rates.items()
-    for rival, theirs in rivals:
-        yield Row.of(label, "images/s", ours, rival, theirs, **wanted.get(rival, {}))
-
-
 def norm_rows(bench: Bench, shape: tuple[int, ...], relu_and_pool: bool) -> Iterator[Row]:
     """Measure normalisation forward and back, alone or between ReLU and pool."""
     wide = [torch.randn(shape, device=bench.device).contiguous(memory_format=torch.channels_last) for _ in range(3)]
@@ -164,12 +158,7 @@ def norm_rows(bench: Bench, shape: tuple[int, ...], relu_and_pool: bool) -> Iter
         contestants[COMPILED] = turn(torch.compile(their_norm), short, bench.low)
     label = f"{'ReLU, norm, pool' if relu_and_pool else 'norm'} of {'×'.join(map(str, shape))}"
     wanted = {FLOAT32: {"wanted_ratio": 8.0}, COMPILED: {"wanted_ratio": 1.0}}
-    yield from rows_of(label, bench.take_turns(label, shape[0], contestants), wanted)
-
-
-def training_operations(architecture: Architecture) -> float:
-    """Count the floating-point operations of training on a picture; none are needed for the gradient of the pixels."""
-    return 6.0 * architecture.macs - 2.0 * architecture.rows()[0].macs
+    yield from rows_of(label, "images/s", bench.take_turns(label, shape[0], contestants), wanted)
 
 
 def step_rows(bench: Bench, architecture: Architecture, images: int) -> Iterator[Row]:
@@ -197,7 +186,7 @@ def step_rows(bench: Bench, architecture: Architecture, images: int) -> Iterator
     wanted: dict[str, dict[str, float]] = {SWITCHES: {"wanted_ratio": 1.5}, COMPILED: {"wanted_ratio": 1.0}}
     if (architecture.name, images) in WANTED:
         wanted[FLOAT32] = {"wanted_value": WANTED[architecture.name, images]}
-    yield from rows_of(label, rates, wanted)
+    yield from rows_of(label, "images/s", rates, wanted)
 
 
 def end_to_end_row(bench: Bench, architecture: Architecture, images: int, stored_side: int, pictures: int) -> Row:
@@ -214,7 +203,7 @@ def end_to_end_row(bench: Bench, architecture: Architecture, images: int, stored
         contestants = {"ours": lambda: one(*next(source)), "given batches": lambda: other(*next(given))}
         rates = bench.take_turns(label, images, contestants)
         source.close()
-    (row,) = rows_of(label, rates, {"given batches": {"wanted_ratio": 0.95}})
+    (row,) = rows_of(label, "images/s", rates, {"given batches": {"wanted_ratio": 0.95}})
     return row
 
 

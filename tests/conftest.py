@@ -74,7 +74,7 @@ def tiny_recipe():
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory, tiny_store, tiny_network, tiny_recipe) -> Path:
     """The folder of a finished run on the tiny store, made once; not to be changed."""
-    from alexnet.training import train
+    from alexnet.training.loop import train
 
     return train(tiny_store, tiny_network, tiny_recipe, tmp_path_factory.mktemp("run") / "tiny").path
 

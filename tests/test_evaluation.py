@@ -20,7 +20,7 @@ from alexnet.evaluation import (
     write_confusion,
 )
 from alexnet.nn.network import Network, initialise
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from alexnet.errors import DataError, UsageError
 from alexnet.growth import CELL_PX, HEAD_PX, LEFT_PX, draw_growth, keep, kept
-from alexnet.run import Run
+from alexnet.runs.run import Run
 
 
 def with_conv1(value):

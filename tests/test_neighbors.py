@@ -70,7 +70,7 @@ def test_fewer_are_given_where_there_are_fewer():
 @pytest.fixture
 def gallery(tiny_run, tmp_path):
     model = load(tiny_run)
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     return Gallery.of(model.trained, Run(tiny_run).store(), tmp_path / "features")
 

@@ -13,8 +13,8 @@ from alexnet.data.store import Store
 from alexnet.errors import DataError, UsageError
 from alexnet.evaluation import probabilities
 from alexnet.prediction import Guess, load, predict
-from alexnet.run import Run
-from alexnet.training import train
+from alexnet.runs.run import Run
+from alexnet.training.loop import train
 
 
 @pytest.fixture(scope="module")

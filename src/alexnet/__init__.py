@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from alexnet.data.preparation import prepare
     from alexnet.evaluation import evaluate
     from alexnet.prediction import from_pretrained, load, predict
-    from alexnet.training import train
+    from alexnet.training.loop import train
     from alexnet.weights import create_model
 
     __version__: str
@@ -27,7 +27,7 @@ _HOMES = {
     "load": "alexnet.prediction",
     "predict": "alexnet.prediction",
     "prepare": "alexnet.data.preparation",
-    "train": "alexnet.training",
+    "train": "alexnet.training.loop",
 }
 
 

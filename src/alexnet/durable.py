@@ -24,18 +24,22 @@ from typing import IO, Any
 from alexnet.errors import AlexNetError
 
 # Where a kill does the most harm, in the order in which a preparation, or a training, passes them.
-FAULTS = (
+PREPARATION_FAULTS = (
     *("file-written", "file-synced", "file-renamed"),  # of every atomic file
     *("shard-begun", "shard-half", "shard-written", "shard-synced", "shard-noted"),
     *("store-filled", "store-listed", "store-whole"),  # all shards; before the manifest; after it
     *("folder-aside", "folder-renamed"),  # of every folder that takes its final name
     "store-published",
+)
+# The same, of a training.
+TRAINING_FAULTS = (
     "step-done",  # an update of a training is made; nothing of it is saved
     "epoch-measured",  # and validated; nothing is saved
     *("checkpoint-begun", "checkpoint-half", "checkpoint-written"),  # half of the bytes; renamed, not yet pointed at
     "checkpoint-pointed",  # and the old ones are still there
     "log-written",
 )
+FAULTS = PREPARATION_FAULTS + TRAINING_FAULTS
 FAULT_VARIABLE = "ALEXNET_FAULT"
 _passed: Counter[str] = Counter()
 

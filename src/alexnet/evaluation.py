@@ -23,7 +23,7 @@ from alexnet.data.split import Split
 from alexnet.durable import write_atomic
 from alexnet.errors import UsageError
 from alexnet.nn.network import arithmetic
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 # Views that a network is shown at once.
 TOGETHER = 128

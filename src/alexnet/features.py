@@ -27,7 +27,7 @@ from alexnet.durable import atomic_file, atomic_folder
 from alexnet.errors import AlexNetError, UsageError, did_you_mean
 from alexnet.layers import Convolution, Dropout, FullyConnected
 from alexnet.nn.network import arithmetic
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 VALUES, SQUARES = "values.npy", "squares.npy"
 BATCH = 128
@@ -112,6 +112,11 @@ def network_digest(trained: Trained) -> str:
     return digest.hexdigest()
 
 
+def vectors_folder(folder: Path, kind: str, digests: tuple[str, ...], split: Split) -> Path:
+    """Name the folder of the vectors of a split; see `stored_vectors`."""
+    return folder / "-".join([split.name, kind, *(digest[:12] for digest in digests)])
+
+
 def stored_vectors(
     folder: Path,
     kind: str,
@@ -135,11 +140,10 @@ def stored_vectors(
     Raises:
         AlexNetError: If a value is more than float16 holds, or the folder cannot be written.
     """
-    shown = f"{split.name}-{kind}-{digests[0][:12]}"
-    place = folder / "-".join([shown, *(digest[:12] for digest in digests[1:])])
+    place = vectors_folder(folder, kind, digests, split)
     if not place.is_dir():
         write_vectors(place, split, encode, device, progress)
-        for old in folder.glob(f"{shown}-*"):
+        for old in folder.glob(f"{vectors_folder(folder, kind, digests[:1], split).name}-*"):
             if old != place:
                 shutil.rmtree(old, ignore_errors=True)
     return Vectors.open(place)

@@ -17,8 +17,17 @@ from torch import Tensor
 from alexnet.data.store import Store
 from alexnet.errors import UsageError
 from alexnet.evaluation import check_fit
-from alexnet.features import PIXELS, Vectors, last_hidden, layer_values, network_digest, pixel_values, stored_vectors
-from alexnet.run import Trained
+from alexnet.features import (
+    PIXELS,
+    Vectors,
+    last_hidden,
+    layer_values,
+    network_digest,
+    pixel_values,
+    stored_vectors,
+    vectors_folder,
+)
+from alexnet.runs.trained import Trained
 
 SHOWN = 6  # columns of Figure 4
 # Numbers of a block: its float32 copy, of 8 MB, stays in the processor's cache.
@@ -150,8 +159,16 @@ class Gallery:
     @cached_property
     def features(self) -> Vectors:
         """What the layer gives for every training picture."""
-        digests = (self.store.digest, network_digest(self.trained))
-        return self._stored(self.layer, digests, lambda pictures: layer_values(self.trained, self.layer, pictures))
+        return self._stored(self.layer, self._digests, lambda some: layer_values(self.trained, self.layer, some))
+
+    @property
+    def has_features(self) -> bool:
+        """Whether these vectors were made already."""
+        return vectors_folder(self.folder, self.layer, self._digests, self.store.splits["train"]).is_dir()
+
+    @cached_property
+    def _digests(self) -> tuple[str, ...]:
+        return self.store.digest, network_digest(self.trained)
 
     @cached_property
     def pixels(self) -> Vectors:

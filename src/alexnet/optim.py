@@ -69,7 +69,7 @@ class PaperSGD(torch.optim.Optimizer):
                 buffers,
                 fused=_fusable(parameters),
                 foreach=False,
-                found_inf=getattr(self, "found_inf", None),  # set by alexnet.divergence on accelerators
+                found_inf=getattr(self, "found_inf", None),  # set by alexnet.training.divergence on accelerators
                 weight_decay=group["weight_decay"],
                 momentum=group["momentum"],
                 lr=rate,

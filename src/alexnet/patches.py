@@ -24,7 +24,7 @@ from alexnet.errors import UsageError, did_you_mean
 from alexnet.evaluation import check_fit
 from alexnet.layers import AdaptivePool, Convolution, FullyConnected, Pool
 from alexnet.nn.network import arithmetic
-from alexnet.run import Trained
+from alexnet.runs.trained import Trained
 
 UNITS, STRONGEST = 12, 9
 MOST_UNITS = 48  # on a sheet

@@ -12,13 +12,14 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from alexnet.checkpoint import Checkpoint
 from alexnet.data.augment import View
 from alexnet.data.decode import UnreadablePicture, decode, decode_file, decode_image, fit
 from alexnet.errors import DataError, UsageError
 from alexnet.evaluation import probabilities
 from alexnet.nn.network import Network, arithmetic, placed
-from alexnet.run import Run, Trained
+from alexnet.runs.checkpoint import Checkpoint
+from alexnet.runs.run import Run
+from alexnet.runs.trained import Trained
 from alexnet.weights import read_pretrained, write_pretrained
 
 Picture = str | Path | bytes | np.ndarray | Image.Image

@@ -22,8 +22,9 @@ from alexnet.errors import DataError
 # After the eight bytes of the header's length.
 OPENING = b'{"__metadata__":{"sha256":"'
 DIGITS = slice(8 + len(OPENING), 8 + len(OPENING) + 64)
-# Of an AlexNet a few thousand bytes, and the history of its training; more is an attack on whoever parses it.
-MOST_HEADER_BYTES = 32_000_000
+# Of an AlexNet a few thousand bytes, and the history of its training; more is an attack on whoever parses it, and many
+# tensors are the worst: as objects they take twelve times the memory.
+MOST_HEADER_BYTES, MOST_LISTS = 32_000_000, 200_000
 PIECE = 1 << 22
 DTYPES = {
     **{torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"},
@@ -104,6 +105,8 @@ def check(path: Path, from_disk: bool = False) -> bool:
         DataError: If it is torn, damaged, or its header is absurd.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise DataError(f"{path} is no file: give one")
         with open(path, "rb") as stream:
             if from_disk and hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -121,8 +124,12 @@ def _check(stream: IO[bytes], path: Path) -> bool:
         raise DataError(f"{path} is torn, or no .safetensors: restore it, or use another one")
     if length > MOST_HEADER_BYTES:
         raise DataError(f"{path} has a header of {length:,} bytes, which no network needs: use another file")
+    header = (start + stream.read(max(0, 8 + length - len(start))))[: 8 + length]
+    if (lists := header.count(b"[")) > MOST_LISTS:  # two a tensor
+        raise DataError(f"{path} has a header of {lists:,} lists, which no network needs: use another file")
     if start[8 : DIGITS.start] != OPENING:
         return False
+    stream.seek(DIGITS.stop)
     digest = hashlib.sha256(start[: DIGITS.start] + b"0" * 64)
     buffer = memoryview(bytearray(PIECE))
     while count := stream.readinto(buffer):  # type: ignore[attr-defined]

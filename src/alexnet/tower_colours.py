@@ -1,7 +1,7 @@
 """How the towers share out colour: a number for Figure 3, of which the paper says it comes in every run (§6.1).
 
-Paper (§6.1): the kernels on one GPU are largely colour-agnostic, those on the other largely colour-specific. The paper
-shows a picture; here the difference is measured, and set against divisions of the same kernels by lot.
+The kernels on one GPU are largely colour-agnostic, those on the other largely colour-specific, and the paper shows a
+picture of it; here the difference is measured, and set against divisions of the same kernels by lot.
 """
 
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ def command(capsys, monkeypatch, tmp_path):
 @pytest.fixture(scope="module")
 def photo_run(tmp_path_factory, photo_store, tiny_network, tiny_recipe):
     """The folder of a run on photographs of three classes."""
-    from alexnet.training import train
+    from alexnet.training.loop import train
 
     path = tmp_path_factory.mktemp("run") / "photos"
     return train(photo_store, tiny_network, tiny_recipe.with_changes(batch_size=9), path).path

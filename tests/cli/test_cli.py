@@ -104,7 +104,7 @@ BAD = [
         2,
         "taken exists already and holds notes.txt: resume it with `alexnet resume taken` if it is a run, or choose",
     ),
-    ("train store --arch cifar-18pct --run file/run", 1, "cannot write file/run: Not a directory"),
+    ("train store --arch cifar-18pct --run file/run", 1, "cannot write file/run/.lock: Not a directory"),
     ("train nowhere", 2, "nowhere does not exist: make a store with `alexnet prepare`"),
     ("train taken", 2, "taken is not a store (no manifest.json in it)"),
     ("train torn-store", 3, "train.images-00000.u8 is torn (5 bytes, not 147,456): prepare the store again"),

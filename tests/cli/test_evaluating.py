@@ -12,8 +12,8 @@ from alexnet.cli.evaluating import check_classes, print_classes
 from alexnet.data.store import Store
 from alexnet.errors import UsageError
 from alexnet.evaluation import ClassResult, best_weights, evaluate, shares_of_truth
-from alexnet.run import Run
-from alexnet.training import train
+from alexnet.runs.run import Run
+from alexnet.training.loop import train
 
 
 @pytest.fixture(scope="module")

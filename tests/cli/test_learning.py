@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from alexnet.checkpoint import Checkpoint
 from alexnet.data.preparation import prepare
 from alexnet.experiments import demo
 from alexnet.recipes import load_recipe
-from alexnet.run import Run
+from alexnet.runs.checkpoint import Checkpoint
+from alexnet.runs.run import Run
 
 QUICK = ["--arch", "cifar-18pct", "--vary", "side=24", "--epochs", "1", "--batch-size", "16"]
 QUICK += ["--warmup-epochs", "0", "--precision", "float32"]
@@ -29,7 +29,7 @@ def test_train_prints_where_everything_is(command, tiny_store):
     assert pictures == ["  mine/curves.png", "  mine/filters.png"]
     assert all(Path(line.strip()).stat().st_size > 1000 for line in pictures)
     figures = r"lr \S+ · loss \S+ · top-1 \S+% · val loss \S+ · val top-1 \S+% · [\d,]+ images/s · \d+ s"
-    assert re.fullmatch(rf"epoch 1/1 · {figures} · saved in \d+\.\d s\n", done.err)
+    assert re.fullmatch(rf"note: CPU, 1 thread · .+\nepoch 1/1 · {figures} · saved in \d+\.\d s\n", done.err)
 
 
 def test_what_is_asked_is_what_is_learned(command, tiny_store, tmp_path):

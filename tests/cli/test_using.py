@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from alexnet.prediction import load
-from alexnet.run import Run
+from alexnet.runs.run import Run
 from alexnet.weights import read
 
 # filters
@@ -105,7 +105,7 @@ def test_the_network_is_written_as_a_program_and_compared(command, tiny_run, tmp
 
 def test_integers_are_written_with_what_they_cost(command, tiny_run, monkeypatch):
     pytest.importorskip("onnxruntime", reason="needs the extra `export`")
-    from alexnet import int8
+    from alexnet.export import int8
 
     monkeypatch.setattr(int8, "LOSS", 1.0)
     done = command("export", tiny_run, "mine.onnx", "--int8", "--check", 6)
@@ -128,7 +128,7 @@ def test_flags_without_effect_are_refused(command, tiny_run, words, message):
 
 
 def test_the_endings_are_those_of_export():
-    from alexnet import export
     from alexnet.cli import using
+    from alexnet.export import files as export
 
     assert using.PROGRAMS == export.ENDINGS

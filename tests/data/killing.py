@@ -18,7 +18,7 @@ from pathlib import Path
 from alexnet.data import plan, shards
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store, verify_store
-from alexnet.durable import FAULT_VARIABLE, FAULTS
+from alexnet.durable import FAULT_VARIABLE, PREPARATION_FAULTS
 from alexnet.errors import AlexNetError
 
 SIDE, COUNT = 16, 32
@@ -64,7 +64,7 @@ def main(top: Path, how: str, count: int) -> None:
     whole = tree(top / "wanted")
     chance = random.Random(time.time_ns())
     if how == "points":
-        jobs = [(f"{name}:{count}", None) for name in FAULTS]
+        jobs = [(f"{name}:{count}", None) for name in PREPARATION_FAULTS]
     else:
         jobs = [(None, chance.uniform(0, 1.1 * run_time)) for _ in range(count)]
     for fault, delay in jobs:

@@ -15,8 +15,8 @@ from alexnet.data import one_pass
 from alexnet.data.augment import View
 from alexnet.data.chance import Chance
 from alexnet.data.store import Statistics
-from alexnet.kernels import usable
 from alexnet.layers import FullyConnected
+from alexnet.machine.kernels import usable
 from alexnet.recipe import Recipe
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -133,7 +133,7 @@ def test_where_pixels_are_resampled_it_goes_in_steps(changes, sides, kernel_runs
 
 
 def test_without_kernels_it_goes_in_steps(monkeypatch, kernel_runs):
-    monkeypatch.setattr("alexnet.kernels.triton", None)
+    monkeypatch.setattr("alexnet.machine.kernels.triton", None)
     ours = one_pass.show(view(), pictures(), chance(), LIVELY)
     assert torch.equal(ours, view().train(pictures(), chance(), LIVELY))
     assert kernel_runs == []

@@ -15,7 +15,7 @@ from alexnet.data import plan, shards
 from alexnet.data.plan import Plan
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
-from alexnet.durable import FAULTS
+from alexnet.durable import PREPARATION_FAULTS
 from alexnet.errors import AlexNetError, DataError, Interrupted
 
 SIDE, RECORD = 16, 16 * 16 * 3
@@ -201,7 +201,7 @@ def judge(told):
 
 def test_a_kill_at_any_named_point_leaves_nothing_half(tmp_path):
     kills = kill(tmp_path, "points", 1)
-    assert [told["at"] for told in kills] == [f"{name}:1" for name in FAULTS]
+    assert [told["at"] for told in kills] == [f"{name}:1" for name in PREPARATION_FAULTS]
     for told in kills:
         judge(told)
         name = told["at"].removesuffix(":1")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from alexnet import compiled
 from alexnet.architectures import Start
 from alexnet.catalogue import PAPER
 from alexnet.data import views
@@ -14,6 +13,7 @@ from alexnet.data.augment import Boxes, View, places
 from alexnet.data.chance import Chance
 from alexnet.data.store import Statistics
 from alexnet.layers import FullyConnected
+from alexnet.machine import compiled
 from alexnet.recipe import Recipe
 
 pytestmark = pytest.mark.skipif(compiled.library().functions is None, reason=compiled.library().told)

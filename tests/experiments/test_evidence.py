@@ -13,7 +13,7 @@ from alexnet.data.store import Store
 from alexnet.errors import Interrupted, UsageError
 from alexnet.experiments import evidence
 from alexnet.experiments.evidence import Row, finished_run, keep, machine, table
-from alexnet.run import Run
+from alexnet.runs.run import Run
 
 
 def test_a_row_has_the_keys_of_the_design_and_the_spread_over_seeds():

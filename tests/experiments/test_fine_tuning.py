@@ -10,7 +10,7 @@ from alexnet.data.preparation import prepare
 from alexnet.experiments import fine_tuning
 from alexnet.experiments.fine_tuning import convolutions, fine_tune
 from alexnet.layers import FullyConnected
-from alexnet.run import Checkpoint
+from alexnet.runs.run import Checkpoint
 
 
 def test_only_convolutions_are_taken(features):

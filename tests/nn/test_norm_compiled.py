@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from alexnet import compiled
 from alexnet.layers import Pool, ResponseNorm
+from alexnet.machine import compiled
 from alexnet.nn.norm_compiled import available, normalise
 from alexnet.nn.norm_kernels import NOTHING
 

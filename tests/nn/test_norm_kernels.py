@@ -9,10 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from alexnet import compiled
-from alexnet.kernels import usable
 from alexnet.layers import Pool
 from alexnet.layers import ResponseNorm as Description
+from alexnet.machine import compiled
+from alexnet.machine.kernels import usable
 from alexnet.nn import norm_compiled, norm_kernels, response_norm
 from alexnet.nn.norm_kernels import NOTHING
 
@@ -191,5 +191,5 @@ def test_what_the_kernels_do_is_told(kernels):
 
 
 def test_without_kernels_nothing_is_available(monkeypatch):
-    monkeypatch.setattr("alexnet.kernels.triton", None)
+    monkeypatch.setattr("alexnet.machine.kernels.triton", None)
     assert not norm_kernels.available(torch.zeros(1, 4, 3, 3), PLAIN)

@@ -30,7 +30,7 @@ def hostile_run(tmp_path_factory, tiny_network, tiny_recipe):
     from PIL import Image
 
     from alexnet.data.preparation import prepare
-    from alexnet.training import train
+    from alexnet.training.loop import train
 
     top, chance = tmp_path_factory.mktemp("hostile"), np.random.default_rng(0)
     for split, count in (("train", 6), ("test", 4)):

@@ -6,7 +6,7 @@ import pytest
 
 from alexnet.errors import DataError, UsageError
 from alexnet.report.account import account_of, pictures_of
-from alexnet.run import Run
+from alexnet.runs.run import Run
 
 
 def test_a_run_is_told_with_its_store(account, tiny_store):

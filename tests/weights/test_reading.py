@@ -10,7 +10,7 @@ import torch
 from alexnet import weights
 from alexnet.errors import AlexNetError, DataError, UsageError
 from alexnet.recipe import Recipe
-from alexnet.run import Run
+from alexnet.runs.run import Run
 
 ENDINGS = [".pth", ".npz", ".npy", ".caffemodel", ".safetensors"]
 

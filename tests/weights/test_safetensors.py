@@ -5,8 +5,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from alexnet import checkpoint
 from alexnet.errors import DataError
+from alexnet.runs import checkpoint
 from alexnet.weights import safetensors
 from alexnet.weights.content import plain_tensors
 

@@ -1,6 +1,7 @@
 """The command `alexnet`: one short function a verb; each imports what it needs, so that `--help` answers at once."""
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -8,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet import __version__
-from alexnet.cli import evaluating, finding, learning, looking, predicting, reporting, stores, telling, using
+from alexnet.cli import evaluating, finding, learning, looking, predicting, reporting, serving, stores, telling, using
 from alexnet.cli.options import Options, add_device
-from alexnet.errors import AlexNetError
+from alexnet.errors import AlexNetError, UsageError
 from alexnet.flags import Parser
 from alexnet.stopping import Terminated, end_at_sigterm
 
@@ -34,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, AlexNetError):
             complain(str(error))
             return 143 if isinstance(error.__cause__, Terminated) else error.exit_code
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            complain(f"{str(error.filename)[:60]}… is longer than a file's name can be: shorten it")
+            return UsageError.exit_code
         what = ": ".join(filter(None, (type(error).__name__, str(error))))
         complain(f"{what} (unforeseen: --debug shows where)")
         return 1
@@ -51,6 +55,8 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may hold what a terminal cannot show
     try:
+        if any("\0" in word for word in arguments):
+            raise UsageError("an argument holds a NUL byte, which no name of a file can: leave it out")
         options = parser().parse_args(arguments)
         return options.verb(options) or 0
     finally:
@@ -92,6 +98,9 @@ def parser() -> Parser:
     reporting.add_report(verb("report", reporting.run_report, "one page of all about a run, or several compared"))
     using.add_export(
         verb("export", using.run_export, "write a run's network, its weights, or a folder for from_pretrained")
+    )
+    serving.add_serve(
+        verb("serve", serving.run_serve, "the local page: drop pictures, see what the network makes of them")
     )
     telling.add_info(verb("info", telling.run_info, "a network's layers, or a recipe's numbers"))
     telling.add_reproduce(

@@ -12,7 +12,7 @@ from alexnet.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from alexnet.data.store import Store
     from alexnet.evaluation import ClassResult, Evaluation
-    from alexnet.run import Trained
+    from alexnet.runs.trained import Trained
 
 # Longer tables of classes and longer names are cut: they would not fit a screen.
 CLASSES_SHOWN = 50
@@ -71,7 +71,7 @@ def run_evaluate(options: Options) -> None:
     from alexnet.evaluation import evaluate
     from alexnet.prediction import load
     from alexnet.progress import Progress, say
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     check_confusion_file(options.confusion)
     if not options.store and (options.runs[0] / "config.json").is_file():

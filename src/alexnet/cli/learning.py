@@ -17,7 +17,7 @@ from alexnet.recipes import RECIPES, load_recipe
 from alexnet.variations import vary
 
 if TYPE_CHECKING:
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +80,7 @@ def run_train(options: Options) -> None:
     if not pretrained:
         varied(architecture, options.vary, recipe, pretrained)  # refused before anything is read
     from alexnet.data.store import Store
-    from alexnet.training import train
+    from alexnet.training.loop import train
     from alexnet.weights import read
 
     store = Store(options.store)
@@ -150,7 +150,7 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
 
 def run_resume(options: Options) -> None:
     """Go on with a run, then draw."""
-    from alexnet.training import resume
+    from alexnet.training.loop import resume
 
     device, every = chosen_device(options), options.save_every
     show(resume(options.run, device, options.store, options.allow_changes, every, options.repeatable))

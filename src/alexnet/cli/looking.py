@@ -86,6 +86,8 @@ def chosen_drawings(options: Options, store: "Store") -> list[tuple[Path, Callab
     for path in paths:
         if path is not None:
             refuse_other_than_png(path)
+            if not path.parent.is_dir():
+                raise UsageError(f"{path}: there is no folder {path.parent}, make it first")
     chosen = zip(paths, (sheet, stages, batch, colours), strict=True)
     return [(path, drawing(options, store)) for path, drawing in chosen if path is not None]
 
@@ -149,7 +151,7 @@ def recipe_of(options: Options) -> Recipe:
 def feed_of(options: Options, store: "Store") -> "Feed":
     """Bring together how pictures reach the network; where nothing is said of it, as `train` does."""
     from alexnet.data.feed import Feed
-    from alexnet.preflight import resolve
+    from alexnet.training.preflight import resolve
 
     recipe = recipe_of(options)
     architecture = resolve(named(options.arch or "single"), recipe, store)

@@ -17,7 +17,7 @@ def chosen_device(options: Options) -> str:
     """Find the device that was asked for, or refuse one that is not there; who asks will compute, and keeps memory."""
     import torch
 
-    from alexnet.memory import keep_memory
+    from alexnet.machine.memory import keep_memory
 
     keep_memory()
     if options.device == "auto":

@@ -54,7 +54,7 @@ def _files(path: Path) -> list[Path]:
 def chosen_store(options: Options) -> "Store":
     """Open the store that --store names, or that of the run."""
     from alexnet.data.store import Store
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     if options.store:
         return Store(options.store)

@@ -215,7 +215,7 @@ def run_verify(options: Options) -> int:
 
     way_out = "prepare it again"
     if (options.store / "architecture.json").is_file():
-        from alexnet.verification import verify_run
+        from alexnet.runs.verification import verify_run
 
         problems, way_out = verify_run(options.store), "alexnet resume mends what it can"
     elif (options.store / PLAN).is_file():

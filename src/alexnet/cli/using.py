@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from alexnet.prediction import Model
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
 # As in export.py, which loads torch.
 PROGRAMS = (".onnx", ".pt2")
@@ -41,7 +41,7 @@ def run_filters(options: Options) -> None:
     """Draw what the layers of a run learned."""
     from alexnet.data.canvas import refuse_other_than_png
     from alexnet.filters import conv1_kernels, draw_filters
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
     from alexnet.tower_colours import divide, told
 
     if (options.units or options.store) and not options.layer:
@@ -112,7 +112,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 def run_export(options: Options) -> None:
     """Write a run's best network for others to use."""
     from alexnet.prediction import load
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
     from alexnet.weights import write
 
     path, ending = options.file, options.file.suffix.lower()
@@ -141,7 +141,7 @@ def run_export(options: Options) -> None:
 
 def export_program(options: Options, model: "Model") -> None:
     """Write the network as a program and say how it compares."""
-    from alexnet.export import export
+    from alexnet.export.files import export
     from alexnet.progress import say
 
     pictures, what = compared_pictures(options, model)
@@ -158,9 +158,9 @@ def export_integers(options: Options, model: "Model") -> None:
 
     from alexnet.cli.pictures import chosen_split
     from alexnet.data.choosing import sample
-    from alexnet.int8 import export_int8
+    from alexnet.export.int8 import export_int8
     from alexnet.progress import say
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     store = Run(options.run).store()
     train, held_out = store.splits["train"], chosen_split(store, None)
@@ -176,7 +176,7 @@ def compared_pictures(options: Options, model: "Model") -> "tuple[np.ndarray, st
     import numpy as np
 
     from alexnet.cli.pictures import chosen_split
-    from alexnet.run import Run
+    from alexnet.runs.run import Run
 
     count, side = options.check or CHECKED, model.trained.view.stored_side
     try:

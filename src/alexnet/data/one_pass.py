@@ -14,7 +14,7 @@ from torch import Tensor
 from alexnet.data.augment import Boxes, View, random_boxes
 from alexnet.data.chance import Chance
 from alexnet.data.colour import recolouring
-from alexnet.kernels import BLOCK, kernel, launch, tl, usable
+from alexnet.machine.kernels import BLOCK, kernel, launch, tl, usable
 from alexnet.recipe import Recipe
 
 # What is drawn for a picture: its corner's row and column, whether it is mirrored, what is added to R, G and B, and

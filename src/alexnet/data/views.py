@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, UInt8
 from torch import Tensor
 
-from alexnet import compiled
+from alexnet.machine import compiled
 
 # So many source pixels can make one output pixel; pictures that shrink more than that take the other way.
 LARGEST_REACH = 31.0

@@ -9,8 +9,8 @@ from alexnet.errors import UsageError
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.progress import Progress, say
 from alexnet.recipes import FAST
-from alexnet.run import Run
-from alexnet.training import train
+from alexnet.runs.run import Run
+from alexnet.training.loop import train
 from alexnet.variations import vary
 
 NETWORK = vary(CIFAR_18PCT, "side=56")

@@ -18,11 +18,11 @@ from alexnet.architectures import Architecture
 from alexnet.data.store import Store
 from alexnet.durable import write_atomic, write_json
 from alexnet.errors import UsageError
-from alexnet.preflight import resolve
 from alexnet.progress import say
 from alexnet.recipe import Recipe
-from alexnet.run import Run
-from alexnet.training import resume, train
+from alexnet.runs.run import Run
+from alexnet.training.loop import resume, train
+from alexnet.training.preflight import resolve
 from alexnet.weights import Weights
 
 

@@ -14,7 +14,7 @@ from alexnet.layers import Convolution
 from alexnet.recipes import FINE_TUNE
 from alexnet.report.confusion import draw_confusion
 from alexnet.report.curves import draw_curves
-from alexnet.run import Run
+from alexnet.runs.run import Run
 from alexnet.weights import Weights, read
 
 FEATURES = "torchvision_alexnet_features.npz"

@@ -20,7 +20,7 @@ from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.recipes import RECIPES
 from alexnet.report.curves import draw_updates
-from alexnet.run import Run
+from alexnet.runs.run import Run
 from alexnet.variations import vary
 
 SEED = 0

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from alexnet import compiled
 from alexnet.layers import Pool, ResponseNorm
+from alexnet.machine import compiled
 
 DTYPES = (torch.float32, torch.bfloat16)
 # A window's places are told in a byte.

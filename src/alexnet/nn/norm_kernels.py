@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from alexnet.kernels import block, kernel, launch, tl, triton, usable
 from alexnet.layers import Pool, ResponseNorm
+from alexnet.machine.kernels import block, kernel, launch, tl, triton, usable
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 # Windows are added up one shifted read after another; the paper's is 5 wide, the widest in use 9.

@@ -17,7 +17,7 @@ from alexnet.prediction import load
 from alexnet.recipe import Recipe
 from alexnet.report.log import Log, read_log
 from alexnet.report.looking import Look, look
-from alexnet.run import Run
+from alexnet.runs.run import Run
 
 
 @dataclass(frozen=True)

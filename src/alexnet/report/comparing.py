@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from alexnet import differences as words
 from alexnet.data.canvas import short_class
 from alexnet.progress import duration
 from alexnet.recipe import written
 from alexnet.report.account import Account
 from alexnet.report.course import shown_figure
 from alexnet.report.markup import Section, table, tag
+from alexnet.runs import differences as words
 
 CLASSES = 120  # listed at most
 

@@ -1,6 +1,7 @@
 """`.pth`: a state dict as torch.save writes it, under torchvision's names or ours; nothing in it can run."""
 
 import io
+import mmap
 import re
 import warnings
 import zipfile
@@ -16,6 +17,8 @@ from alexnet.weights.content import Found, by_our_names, zip_members
 
 # Where training programs put the network among other things.
 _PLACES = ("state_dict", "model")
+# Allowed by torch, and of no use to weights: one makes any number of bytes, the other, with hex, twice as many.
+_FILLING = (b"\nbytearray\n", b"_codecs\nencode\n")
 # What torch.load answers runs over many lines; this is what matters to the user.
 _FORBIDDEN = re.compile(r"GLOBAL (\S{1,80})\S* (?:was not|whose module)")
 _REASON = re.compile(r"WeightsUnpickler error: (.{1,100})|^(.{1,100})")
@@ -29,6 +32,7 @@ def read(path: Path) -> Found:
     """
     size = path.stat().st_size
     _refuse_bomb(path, size)
+    _refuse_filling(path, size)
     try:
         # Not by its path, of which the ending .safetensors would make torch take another reader.
         with open(path, "rb") as stream, warnings.catch_warnings():
@@ -56,6 +60,20 @@ def _refuse_bomb(path: Path, size: int) -> None:
     """Refuse an archive that grows when it is unpacked; torch.save compresses nothing."""
     if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > size for member in zip_members(path)):
         raise DataError(f"{path} is compressed, which torch.save never does: save it again")
+
+
+def _refuse_filling(path: Path, size: int) -> None:
+    """Refuse a pickle that could fill the memory by what torch lets it call, as `bytearray(10**10)`.
+
+    torch takes names by the opcode GLOBAL alone, which has them in plain letters; nothing is compressed here.
+    """
+    if not size:
+        return
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for name in _FILLING:
+            if data.find(name) >= 0:
+                called = name.decode().strip().replace("\n", ".")
+                raise DataError(f"{path} holds more than weights: it would call {called}; save the state dict alone")
 
 
 def _state_dict(held: object, path: Path) -> Mapping[str, Any]:

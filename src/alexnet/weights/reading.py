@@ -60,6 +60,8 @@ def _best_of_run(folder: Path) -> tuple[Path, Found]:
 def _reader(path: Path) -> Callable[[Path], Found]:
     """Tell the form of a file by its first bytes, or by its ending where they do not tell."""
     size = path.stat().st_size
+    if not path.is_file():  # a pipe would be waited for, a device has no end
+        raise UsageError(f"{path} is no file: give one of {' '.join(_READERS)}")
     with open(path, "rb") as stream:
         start = stream.read(9)
     if start.startswith(b"\x93NUMPY"):

@@ -1,7 +1,7 @@
 """`.safetensors`: our checkpoints, our plain files that name their network, and plain files of others.
 
 In a checkpoint the weights stand under `network.` or, where the run averaged them, `average.`; its metadata tells the
-network (see `alexnet.checkpoint`). Files of ours carry a digest of all of their bytes, which is compared first.
+network (see `alexnet.runs.checkpoint`). Files of ours carry a digest of all of their bytes, which is compared first.
 """
 
 import json

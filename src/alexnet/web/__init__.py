@@ -1,0 +1,1 @@
+"""The local page: pictures in, what a network makes of them out, for people and programs."""
