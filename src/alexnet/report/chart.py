@@ -10,7 +10,7 @@ from jaxtyping import Float
 from alexnet.drawing import SERIES, Drawing, Line, Words
 
 WIDTH, HEIGHT = 340.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 48.0, 48.0, 34.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 48.0, 62.0, 34.0, 40.0
 # So that curves differ in more than colour.
 DASHES: tuple[tuple[float, ...], ...] = ((), (7, 4), (2, 4), (9, 4, 2, 4), (12, 5), (4, 3), (1, 3))
 TICKS = 5
