@@ -177,8 +177,7 @@ def train(
         UsageError: If store, architecture and recipe do not fit together, or the folder holds something else.
         DataError: If the weights cannot be read, or are not of this network.
         AlexNetError: If there is no room for the run, or another command holds it.
-        Diverged: If loss or gradient is not finite.
-        Interrupted: After Ctrl-C.
+        Diverged, Interrupted: As `learn`.
     """
     path = Path(path)
     there = Run(path) if Run.lies_at(path) else None
@@ -193,7 +192,7 @@ def train(
     learner = Learner(store, architecture, recipe, torch.device(device), weights)
     refuse_full(path, *learner.room())
     if Run.lies_at(path):  # another command was quicker
-        return train(store, architecture, recipe, path, device, weights, save_every)
+        return train(store, architecture, recipe, path, device, weights, save_every, repeatable)
     refuse_taken(path)
     with held(path):  # from before it is made, so that of two that begin together one goes on
         run = Run.create(path, architecture, recipe, store, weights)
