@@ -1,6 +1,7 @@
 """Tests of alexnet.diagram."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,12 @@ def test_the_paper_has_the_sizes_of_figure_2_in_each_tower():
     assert [written.count(size) for size in ("48", "128", "192", "2048", "1000")] == [2, 4, 4, 4, 1]
     assert "stride of 4" in written
     assert written.count("max pooling") == 3
+
+
+def test_the_figure_in_the_docs_is_the_papers(tmp_path):
+    diagram(PAPER).save(tmp_path / "it.svg")
+    kept = Path(__file__).parent.parent / "docs" / "figure-2.svg"
+    assert kept.read_text() == (tmp_path / "it.svg").read_text()
 
 
 def test_a_box_has_three_faces_for_each_tower():

@@ -50,7 +50,7 @@ def test_what_was_not_measured_is_said():
 
 
 def test_rates_that_fall_by_powers_have_powers_marked():
-    rate = chart("Rate", "rate", [Series(np.arange(1.0, 5), np.array([1e-2, 1e-3, 1e-4, 1e-5]))])
+    rate = chart("Rate", "rate", [Series(np.arange(1.0, 5), np.array([1e-2, 1e-3, 1e-4, 1e-5]))], powers=True)
     assert [text for text in words(rate) if text.startswith(("0.", "1e"))] == ["1e-05", "0.0001", "0.001", "0.01"]
     (line,) = lines(rate)
     steps = np.diff([y for _, y in line.points])

@@ -75,7 +75,7 @@ def draw_layer(options: Options, run: "Run", out: Path) -> None:
     with Progress("pictures", len(train)) as progress:
         found = strongest(trained, train, options.layer, units, progress=progress.advance)
     side = sight(architecture, options.layer).side
-    about = f"of {len(train):,} training pictures; a unit sees {side} × {side} of {architecture.input_side} pixels"
+    about = f"of {len(train):,} training pictures; a unit sees {side} pixels of {architecture.input_side} each way"
     title = f"{run.path.resolve().name}: what excites {options.layer}"
     draw_patches(out, title, f"The strongest {len(found[0].values)} for each unit, {about}.", found)
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from alexnet.drawing import SERIES, Drawing, Line, Words
 
 WIDTH, HEIGHT = 340.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 48.0, 48.0, 34.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 48.0, 62.0, 34.0, 40.0
 # So that curves differ in more than colour.
 DASHES: tuple[tuple[float, ...], ...] = ((), (7, 4), (2, 4), (9, 4, 2, 4), (12, 5), (4, 3), (1, 3))
 TICKS = 5
@@ -48,7 +48,9 @@ def ticks(low: float, high: float, count: int = TICKS) -> list[float]:
     return [number * step for number in range(first, last + 1)]
 
 
-def chart(title: str, about: str, series: Sequence[Series], form: str = "{:g}", ends: bool = False) -> Drawing:
+def chart(
+    title: str, about: str, series: Sequence[Series], form: str = "{:.3g}", ends: bool = False, powers: bool = False
+) -> Drawing:
     """Draw curves over the epochs.
 
     Args:
@@ -57,13 +59,14 @@ def chart(title: str, about: str, series: Sequence[Series], form: str = "{:g}", 
         series: The curves.
         form: How its numbers are written.
         ends: Write the last value of each bold curve beside it.
+        powers: Mark powers of ten where the values span more than one.
     """
     values = np.concatenate([one.ys for one in series])
     values = values[np.isfinite(values)]
     if not len(values):
         words = Words(LEFT, HEIGHT / 2, "not measured", 13, "quiet")
         return Drawing(WIDTH, HEIGHT, f"{about}: not measured", (Words(0, 16, title, 14, bold=True), words))
-    logarithmic = bool(values.min() > 0 and values.max() > 20 * values.min() and form == "{:g}")
+    logarithmic = bool(powers and values.min() > 0 and values.max() > 20 * values.min())
     bottom, top = (values.min() / 1.5, values.max() * 1.5) if logarithmic else (0.0, max(values.max() * 1.06, 1e-9))
     last = max(float(one.xs[-1]) for one in series)
     place = _Places(bottom, top, last, logarithmic)

@@ -13,7 +13,7 @@ CHARTS = (
     ("Loss", ("train_loss", "val_loss"), "{:.2f}"),
     ("Top-1", ("train_top1", "val_top1"), "{:.0%}"),
     ("Top-5", ("val_top5",), "{:.0%}"),
-    ("Learning rate", ("lr",), "{:g}"),
+    ("Learning rate", ("lr",), "{:.3g}"),
     ("Images a second, training", ("images_per_second",), "{:,.0f}"),
 )
 METRICS = {
@@ -44,7 +44,7 @@ def curves(accounts: Sequence[Account]) -> Section:
             for key in keys
         ]
         about = f"{title} by epoch of {', '.join(names)}; the table below has the numbers"
-        drawn.append(tag("figure", Markup(chart(title, about, series, form, alone).svg())))
+        drawn.append(tag("figure", Markup(chart(title, about, series, form, alone, keys == ("lr",)).svg())))
     legend = [
         tag("li", _key(number, True), f"{account.name}: {shown_figure('top1', account.figures['top1'])} top-1")
         for number, account in enumerate(accounts)

@@ -95,11 +95,10 @@ def of_several(accounts: Sequence[Account]) -> list[Section]:
 
 def identity(accounts: Sequence[Account]) -> Section:
     """Tell exactly which files the page is about, and what made it."""
-    rows = []
-    for account in accounts:
-        rows.append((f"{account.name}: {account.checkpoint.name}", tag("td", tag("code", account.digest))))
-        if account.store:
-            rows.append((f"{account.store.path.resolve().name} (store)", tag("td", tag("code", account.store.digest))))
+    digests = [(f"{account.name}: {account.checkpoint.name}", account.digest) for account in accounts]
+    stores = [account.store for account in accounts if account.store]
+    digests += dict.fromkeys((f"{store.path.resolve().name} (store)", store.digest) for store in stores)
+    rows = [(name, tag("td", tag("code", digest))) for name, digest in digests]
     versions = f"alexnet {alexnet.__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}"
     return Section(
         "identity",

@@ -19,7 +19,7 @@ from alexnet.tower_colours import divide, told
 def answers(look: Look) -> Section:
     """Show what the network answers (Figure 4, left)."""
     about = (
-        f"The five best classes for pictures of {look.split}, as in the left half of Figure 4. A full bar is "
+        f"The best classes for pictures of {look.split}, as in the left half of Figure 4. A full bar is "
         "certainty; the bar of the true class is blue, and so is the picture's name where it was recognised."
     )
     parts = [tag("p", about)]
