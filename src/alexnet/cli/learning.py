@@ -44,6 +44,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_save_every(parser)
     add_repeatable(parser)
+    add_tensorboard(parser)
     parser.epilog = "Fields of the recipe go over what --recipe says; the defaults shown are the paper's."
     add_flags(parser, Recipe, SECTIONS)
 
@@ -58,6 +59,12 @@ def add_repeatable(parser: argparse.ArgumentParser) -> None:
     """Add --repeatable."""
     text = "on a GPU, let equal runs be equal to the last bit, which is slower; on the CPU they always are"
     parser.add_argument("--repeatable", action="store_true", help=text)
+
+
+def add_tensorboard(parser: argparse.ArgumentParser) -> None:
+    """Add --tensorboard."""
+    text = "write the curves for TensorBoard, too, as they grow; then: tensorboard --logdir RUN"
+    parser.add_argument("--tensorboard", action="store_true", help=text)
 
 
 def minutes(text: str) -> float:
@@ -92,7 +99,8 @@ def run_train(options: Options) -> None:
         weights = replace(weights, input=architecture.input)
     path = options.run or free_run(store.path, architecture.name.split()[0])
     device, every = chosen_device(options), options.save_every
-    show(train(store, architecture, recipe, path, device, weights, every, options.repeatable))
+    repeatable, tensorboard = options.repeatable, options.tensorboard
+    show(train(store, architecture, recipe, path, device, weights, every, repeatable, tensorboard))
 
 
 def said_of_input(changes: list[str]) -> str | None:
@@ -145,6 +153,7 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-changes", action="store_true", help=changed)
     add_save_every(parser)
     add_repeatable(parser)
+    add_tensorboard(parser)
     add_device(parser)
 
 
@@ -153,7 +162,8 @@ def run_resume(options: Options) -> None:
     from alexnet.training.loop import resume
 
     device, every = chosen_device(options), options.save_every
-    show(resume(options.run, device, options.store, options.allow_changes, every, options.repeatable))
+    repeatable, tensorboard = options.repeatable, options.tensorboard
+    show(resume(options.run, device, options.store, options.allow_changes, every, repeatable, tensorboard))
 
 
 def run_demo(options: Options) -> None:
