@@ -82,17 +82,20 @@ def test_blocks_run_in_order(name, tmp_path):
         run(block, tmp_path, SMALLER)
 
 
-CATS_DOGS = Path(os.environ.get("ALEXNET_DATA", "none")) / "cats-dogs-200px-4000"
+DATA = Path(os.environ.get("ALEXNET_DATA", "none"))
+NEEDED = (DATA / "cats-dogs-200px-4000" / "train", DATA / "torchvision_alexnet_features.npz")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(not CATS_DOGS.is_dir(), reason="ALEXNET_DATA names no folder with cats-dogs-200px-4000")
+@pytest.mark.skipif(
+    not all(path.exists() for path in NEEDED), reason="ALEXNET_DATA names no folder with cats and dogs and weights"
+)
 def test_the_tutorial_tells_cats_from_dogs_that_it_never_saw(tmp_path):
-    pictures = sorted((CATS_DOGS / "train").glob("*.jpg"), key=lambda path: path.name)
+    pictures = sorted(NEEDED[0].glob("*.jpg"), key=lambda path: path.name)
     for kind in ("cat", "dog"):
         of_kind = [path for path in pictures if path.name.startswith(kind)]
-        for folder, some in (("photos", of_kind[:100]), ("others/test", of_kind[-250:])):
+        for folder, some in (("photos", of_kind[:100]), ("others", of_kind[-250:])):
             (tmp_path / folder / f"{kind}s").mkdir(parents=True)
             for number, path in enumerate(some, 1):
                 shutil.copyfile(path, tmp_path / folder / f"{kind}s" / f"{number}.jpg")
@@ -100,7 +103,7 @@ def test_the_tutorial_tells_cats_from_dogs_that_it_never_saw(tmp_path):
         if "--weights torchvision" in block["text"] or "prepare folder" in block["text"]:
             run(block, tmp_path, WHOLE)
     others = """
-alexnet prepare folder others others.store
+alexnet prepare folder others others.store --val-share 0.01 --test-share 0.95
 alexnet evaluate runs/photos --store others.store --split test
 """
     told = run({"kind": "sh", "text": others}, tmp_path, WHOLE)
