@@ -30,7 +30,9 @@ RUN = {name: [block for block in blocks if not block["reason"]] for name, blocks
 SMALLER = """
 alexnet() {
   local weights=
-  if [[ " $* " == *" --weights torchvision "* ]]; then weights="--weights convolutions.npz --layer-lr conv1-conv3=0.1"; fi
+  if [[ " $* " == *" --weights torchvision "* ]]; then
+    weights="--weights convolutions.npz --layer-lr conv1-conv3=0.1"
+  fi
   case "$1" in
     prepare) command alexnet "$@" --side 40 ;;
     train) command alexnet "$@" --arch cifar-18pct --epochs 1 --batch-size 8 $weights ;;

@@ -67,6 +67,14 @@ def add_tensorboard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tensorboard", action="store_true", help=text)
 
 
+def refuse_no_tensorboard(options: Options) -> None:
+    """Refuse --tensorboard before anything is read, where it is not installed."""
+    if options.tensorboard:
+        from alexnet.runs.tensorboard import refuse_missing
+
+        refuse_missing()
+
+
 def minutes(text: str) -> float:
     """Read a time in minutes, 0 or more."""
     try:
@@ -80,6 +88,7 @@ def minutes(text: str) -> float:
 
 def run_train(options: Options) -> None:
     """Train, then draw."""
+    refuse_no_tensorboard(options)
     pretrained = options.weights is not None
     recipe = load_recipe(options.recipe or ("fine-tune" if pretrained else "fast"))
     recipe = recipe.with_changes(**given(options, Recipe))
@@ -159,6 +168,7 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
 
 def run_resume(options: Options) -> None:
     """Go on with a run, then draw."""
+    refuse_no_tensorboard(options)
     from alexnet.training.loop import resume
 
     device, every = chosen_device(options), options.save_every

@@ -11,7 +11,7 @@ from alexnet.errors import UsageError
 FOLDER = "tensorboard"
 # What is drawn of each row, by the names that TensorBoard shows: of ten updates, and of an epoch.
 UPDATE = {"train/loss": "loss", "train/top1": "top1", "train/lr": "lr"}
-EPOCH = {"val/loss": "val_loss", "val/top1": "val_top1", "val/top5": "val_top5", "images_per_second": "images_per_second"}
+EPOCH = {f"val/{name}": f"val_{name}" for name in ("loss", "top1", "top5")} | {"images_per_second": "images_per_second"}
 
 
 def refuse_missing() -> None:
@@ -31,7 +31,12 @@ class EventFiles:
     """
 
     def __init__(self, run: Path) -> None:
-        """Begin anew: what an earlier command left is removed, the caller adds the rows so far."""
+        """Begin anew: what an earlier command left is removed, the caller adds the rows so far.
+
+        Raises:
+            UsageError: If tensorboard is not installed.
+        """
+        refuse_missing()
         from torch.utils.tensorboard import SummaryWriter
 
         shutil.rmtree(run / FOLDER, ignore_errors=True)

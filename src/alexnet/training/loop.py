@@ -21,7 +21,6 @@ from alexnet.recipe import Recipe
 from alexnet.rotation import refuse_full, tidy
 from alexnet.runs.checkpoint import Checkpoint
 from alexnet.runs.run import Run, held, refuse_taken
-from alexnet.runs.tensorboard import refuse_missing
 from alexnet.stopping import Stop
 from alexnet.training.computing import Computing
 from alexnet.training.divergence import Guard, NotFinite
@@ -176,19 +175,16 @@ def train(
         weights: What to begin with, as `alexnet.weights.read` takes it; layers that it lacks have their own start, and
             pictures reach the network as the weights expect them.
         save_every: Minutes between checkpoints within an epoch.
-        repeatable, tensorboard: As for `learn`.
+        repeatable: As for `learn`.
+        tensorboard: As for `learn`.
 
     Raises:
-        UsageError: If store, architecture and recipe do not fit together, the folder holds something else, or there is
-            no tensorboard.
+        UsageError: If store, architecture and recipe do not fit together, or the folder holds something else.
         DataError: If the weights cannot be read, or are not of this network.
         AlexNetError: If there is no room for the run, or another command holds it.
         Diverged, Interrupted: As `learn`.
     """
-    if tensorboard:
-        refuse_missing()
-    path = Path(path)
-    there = Run(path) if Run.lies_at(path) else None
+    there = Run(path) if Run.lies_at(path := Path(path)) else None
     with held(path) if there else nullcontext():
         store = store if isinstance(store, Store) else Store(Path(store))
         weights = read(weights) if isinstance(weights, Path | str) else weights
@@ -204,10 +200,14 @@ def train(
     refuse_taken(path)
     with held(path):  # from before it is made, so that of two that begin together one goes on
         run = Run.create(path, architecture, recipe, store, weights)
-        for note in [*learner.notes, *notes(learner, weights)]:
-            say(f"note: {note}")
+        _say(*learner.notes, *notes(learner, weights))
         learn(learner, run, save_every, repeatable, tensorboard)
     return run
+
+
+def _say(*notes: str) -> None:
+    for note in notes:
+        say(f"note: {note}")
 
 
 def resume(
@@ -227,15 +227,14 @@ def resume(
         store: Where the store lies now, if it has moved.
         allow_changes: Go on though store, recipe or network are no longer what the checkpoint was made with.
         save_every: Minutes between checkpoints within an epoch.
-        repeatable, tensorboard: As for `learn`.
+        repeatable: As for `learn`.
+        tensorboard: As for `learn`.
 
     Raises:
-        UsageError: If there is no run, or no tensorboard.
+        UsageError: If there is no run.
         DataError: If its store is gone or changed, its checkpoints cannot be read, or they are of something else.
         AlexNetError: If there is no room for checkpoints, or another command holds the run.
     """
-    if tensorboard:
-        refuse_missing()
     run = Run(path)
     with held(run.path):
         found = run.store(None if store is None else Path(store), allow_changes)
@@ -279,8 +278,7 @@ def _restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str
     tidy(run.path, checkpoint.path if checkpoint else None)
     if checkpoint is not None:
         learner.restore(checkpoint)
-        for note in learner.notes:
-            say(f"note: {note}")
+        _say(*learner.notes)
         run.journal.write(learner.history)
     run.learns_from(store)
     return learner
