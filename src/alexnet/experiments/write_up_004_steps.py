@@ -17,6 +17,7 @@ from alexnet.experiments.trial import Trial
 from alexnet.experiments.write_up_004 import EPOCHS, SEEDS, TRAINING, as_written, ours
 from alexnet.recipe import Recipe
 from alexnet.report.curves import draw_curves
+from alexnet.runs.run import Run
 from alexnet.variations import vary
 
 SIDE = 67
@@ -55,7 +56,8 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     source, first = data / "cifar-10-batches-py", {"train": training}
     store = prepare("cifar10", source, work / "store", limit={**first, "test": watched})
     test = prepare("cifar10", source, work / "store-all-test", limit={**first, "test": scored}).splits["test"]
-    rows, runs, seconds = [], {}, 0.0
+    rows, seconds = [], 0.0
+    runs: dict[str, Run] = {}
     for number, (label, architecture, recipe) in enumerate(steps()):
         seeds = SEEDS[:1] if quick else SEEDS
         trial = Trial.of(f"step {number}", store, architecture, recipe.with_changes(epochs=epochs), seeds, work)
