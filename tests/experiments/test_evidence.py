@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from alexnet.data.store import Store
-from alexnet.errors import Interrupted, UsageError
+from alexnet.errors import DataError, Interrupted, UsageError
 from alexnet.experiments import evidence
 from alexnet.experiments.evidence import Row, finished_run, keep, machine, table
 from alexnet.runs.run import Run
@@ -100,16 +100,23 @@ def test_a_run_is_gone_on_with_and_a_finished_one_is_used_again(
         finished_run(*asked)
     monkeypatch.undo()
     assert Run(tmp_path / "run").log() == []
-    first = finished_run(*asked).log()
-    assert len(first) == 2
-    assert finished_run(*asked).log() == first
+    first = finished_run(*asked)
+    assert len(first.log()) == 2
+    # What is kept is enough to use it, and takes little room.
+    assert not list((tmp_path / "run").rglob("checkpoints/*"))
+    weights = first.trained().network.state_dict()
+    again = finished_run(*asked)
+    assert again.log() == first.log()
+    assert all(torch.equal(value, weights[name]) for name, value in again.trained().network.state_dict().items())
 
 
 def test_a_run_that_never_came_to_a_checkpoint_is_begun_again(
     tmp_path, tiny_store, tiny_run, tiny_network, tiny_recipe
 ):
     run = shutil.copytree(tiny_run, tmp_path / "run")
-    (run / "latest.json").unlink()
+    shutil.rmtree(run / "checkpoints")
+    for name in ("latest.json", "log.jsonl"):
+        (run / name).unlink()
     assert len(finished_run(Store(tiny_store), tiny_network, tiny_recipe, run).log()) == 2
 
 
@@ -124,6 +131,16 @@ def test_the_run_of_another_experiment_is_not_taken_for_this_one(
 
     with pytest.raises(UsageError, match=message):
         finished_run(Store(tiny_store), vary(tiny_network, "activation=tanh"), tiny_recipe, run)
+
+
+def test_a_finished_run_on_other_pictures_is_not_taken_for_this_one(tmp_path, tiny_network, tiny_recipe):
+    from alexnet.data.preparation import prepare
+
+    store = prepare("shapes", None, tmp_path / "store", side=32, count=32)
+    finished_run(store, tiny_network, tiny_recipe.with_changes(epochs=1), tmp_path / "run")
+    other = prepare("shapes", None, tmp_path / "store", side=32, count=64)
+    with pytest.raises(DataError, match="is another store than"):
+        finished_run(other, tiny_network, tiny_recipe.with_changes(epochs=1), tmp_path / "run")
 
 
 def test_the_index_tells_every_result_beside_what_was_printed(tmp_path, tiny_run):

@@ -51,6 +51,7 @@ def small(on_drawn_pictures, monkeypatch, tiny_network, tiny_recipe):
     monkeypatch.setattr(write_up_004, "as_written", lambda: (tiny_network, tiny_recipe.with_changes(**start)))
     monkeypatch.setattr(write_up_004, "ours", lambda: (tiny_network, tiny_recipe))
     monkeypatch.setattr(write_up_004, "EPOCHS", 2)
+    monkeypatch.setattr(write_up_004, "PLATEAU_ENDS", 1)
     monkeypatch.setattr(write_up_004, "QUERY", 3)
 
 
@@ -69,7 +70,7 @@ def test_both_are_trained_scored_and_kept(small, tmp_path, capsys):
         ("ours, 16 test images, centre and mirror", "top5", 0.813),
         ("ours, 8 test images, centre and mirror", "top1", None),
         ("ours, 8 test images, centre and mirror", "top5", None),
-        ("as written, epoch 2", "train_loss", pytest.approx(92.071 / 40)),
+        ("as written, epoch 1", "train_loss", pytest.approx(92.106 / 40)),
         ("as written, epoch 2", "train_loss", pytest.approx(92.071 / 40)),
         ("as written, six nearest training images by relu7", "same class", None),
         ("ours, six nearest training images by relu7", "same class", None),

@@ -90,7 +90,7 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
                 rows.append(trial.row(found, metric, beside))
     there, here = rows[2].values, rows[6].values
     verdict = f"The same data and epochs give {np.mean(here):.1%} instead of {np.mean(there):.1%} on all test images."
-    for epoch in (min(PLATEAU_ENDS, epochs), epochs):
+    for epoch in sorted({min(PLATEAU_ENDS, epochs), epochs}):
         rows.append(before.logged("train_loss", epoch, WRITE_UP_004_LOSS_SUMS[epoch - 1] / BATCHES))
     folder = results / "write-up-004"
     rows += alike((before, after), watched, folder)
