@@ -6,6 +6,7 @@ Each key changes one thing in a description and gives another description.
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Literal, TypeVar, get_args
 
 from alexnet.architectures import Architecture, Input
@@ -184,6 +185,18 @@ def _response_norm_k(architecture: Architecture, value: str) -> Architecture:
     return _each(architecture, ResponseNorm, lambda layer: replace(layer, k=k))
 
 
+def _response_norm_place(architecture: Architecture, value: str) -> Architecture:
+    """Normalise behind the nonlinearity, as printed (§3.3), or what goes into it, as many retell it."""
+    before = _choice("response_norm_place", value, ("before", "after")) == "before"
+    _refuse_missing(architecture, ResponseNorm)
+    wanted = (ResponseNorm, Activation) if before else (Activation, ResponseNorm)
+    layers = list(architecture.layers)
+    for place, pair in enumerate(pairwise(layers)):
+        if (type(pair[1]), type(pair[0])) == wanted:
+            layers[place : place + 2] = reversed(pair)
+    return replace(architecture, layers=tuple(layers))
+
+
 def _pool(architecture: Architecture, value: str) -> Architecture:
     """Pool with overlap, 3 by 2, or without, 2 by 2 (§3.4), or as in run 147 of the 2012 notes, 2 by 2 too."""
     choice: Literal["overlapping", "plain", "plain-2012"] = _choice(
@@ -235,6 +248,7 @@ VARIATIONS: dict[str, Callable[[Architecture, str], Architecture]] = {
     "response_norm_alpha": _response_norm_alpha,
     "response_norm_within": _response_norm_within,
     "response_norm_k": _response_norm_k,
+    "response_norm_place": _response_norm_place,
     "pool": _pool,
     "activation": _activation,
     "dropout": _dropout,
