@@ -6,7 +6,6 @@ Each key changes one thing in a description and gives another description.
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, Literal, TypeVar, get_args
 
 from alexnet.architectures import Architecture, Input
@@ -189,11 +188,13 @@ def _response_norm_place(architecture: Architecture, value: str) -> Architecture
     """Normalise behind the nonlinearity, as printed (§3.3), or what goes into it, as many retell it."""
     before = _choice("response_norm_place", value, ("before", "after")) == "before"
     _refuse_missing(architecture, ResponseNorm)
-    wanted = (ResponseNorm, Activation) if before else (Activation, ResponseNorm)
+    first, second = (Activation, ResponseNorm) if before else (ResponseNorm, Activation)
     layers = list(architecture.layers)
-    for place, pair in enumerate(pairwise(layers)):
-        if (type(pair[1]), type(pair[0])) == wanted:
-            layers[place : place + 2] = reversed(pair)
+    # Forwards a nonlinearity passes several norms in a row, backwards too.
+    places = range(len(layers) - 1)
+    for place in places if before else reversed(places):
+        if isinstance(layers[place], first) and isinstance(layers[place + 1], second):
+            layers[place : place + 2] = layers[place + 1], layers[place]
     return replace(architecture, layers=tuple(layers))
 
 

@@ -62,17 +62,17 @@ def test_both_are_trained_scored_and_kept(small, tmp_path, capsys):
         told = json.loads((folder / "result.json").read_text())
         out = capsys.readouterr().out
     assert [(row["label"], row["metric"], row["printed"]) for row in told["rows"]] == [
-        ("as written, 16 test images, centre", "top1", 0.267),
-        ("as written, 16 test images, centre", "top5", 0.813),
-        ("as written, 8 test images, centre", "top1", None),
-        ("as written, 8 test images, centre", "top5", None),
+        ("as-written, 16 test images, centre", "top1", 0.267),
+        ("as-written, 16 test images, centre", "top5", 0.813),
+        ("as-written, 8 test images, centre", "top1", None),
+        ("as-written, 8 test images, centre", "top5", None),
         ("ours, 16 test images, centre and mirror", "top1", 0.267),
         ("ours, 16 test images, centre and mirror", "top5", 0.813),
         ("ours, 8 test images, centre and mirror", "top1", None),
         ("ours, 8 test images, centre and mirror", "top5", None),
-        ("as written, epoch 1", "train_loss", pytest.approx(92.106 / 40)),
-        ("as written, epoch 2", "train_loss", pytest.approx(92.071 / 40)),
-        ("as written, six nearest training images by relu7", "same class", None),
+        ("as-written, epoch 1", "train_loss", pytest.approx(92.106 / 40)),
+        ("as-written, epoch 2", "train_loss", pytest.approx(92.071 / 40)),
+        ("as-written, six nearest training images by relu7", "same class", None),
         ("ours, six nearest training images by relu7", "same class", None),
         ("six nearest training images by pixels", "same class", None),
     ]

@@ -12,6 +12,7 @@ EXPERIMENTS = {
     "kernels": "the compiled kernels learn what PyTorch's operations learn, over three seeds",
     "printed-recipe": "the paper's recipe and its authors' leave ln(10) at once, and what keeps others there",
     "write-up-002": "4,000 cats and dogs, 20 epochs: as written, ours from scratch, ours from pretrained convolutions",
+    "write-up-003": "the ImageNet recipe from the archives on, on ten classes; and what the whole would take",
     "write-up-004": "5,000 CIFAR-10 images, 10 epochs: as written (plateau, 26.7 %), and ours",
     "write-up-004-steps": "the same, one change after another, on small views",
 }

@@ -1,7 +1,6 @@
 """Evidence of an experiment: rows beside what was printed, kept with the logs that they come from."""
 
 import datetime
-import json
 import math
 import os
 import platform
@@ -17,8 +16,9 @@ import torch
 from alexnet import rotation
 from alexnet.architectures import Architecture
 from alexnet.data.store import Store
-from alexnet.durable import write_atomic, write_json
+from alexnet.durable import write_json
 from alexnet.errors import UsageError
+from alexnet.experiments.page import shown
 from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.runs.run import Run
@@ -141,6 +141,8 @@ def keep(
         files: Of each run that are kept; a run that diverged may lack some.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # Runs of an earlier form of the experiment are no evidence for these figures.
+    shutil.rmtree(folder / "runs", ignore_errors=True)
     for label, run in runs.items():
         kept = folder / "runs" / label
         kept.mkdir(parents=True, exist_ok=True)
@@ -157,34 +159,6 @@ def keep(
         "minutes": round(minutes, 1),
     }
     write_json(folder / "result.json", {**facts, "rows": [row.to_json() for row in rows], "verdict": verdict})
-    write_index(folder.parent)
-
-
-def write_index(results: Path) -> None:
-    """Write the table of all experiments whose evidence lies in a folder: its `README.md`."""
-    lines = [
-        "# Results",
-        "",
-        "Made by `alexnet reproduce`; beside each result lie its figures, and recipe, network and log of every run.",
-    ]
-    for file in sorted(results.glob("*/result.json")):
-        told = json.loads(file.read_text(encoding="utf-8"))
-        where = f"{told['machine']['cores']} cores of {told['machine']['cpu']}"
-        made = f"`{told['command']}` · {told['date']} · {told['minutes']:g} minutes on {where}"
-        lines += ["", f"## [{told['name']}]({told['name']}/)", "", told["verdict"], "", made, ""]
-        lines += ["| what | measure | printed | here |", "|---|---|--:|--:|"]
-        for row in told["rows"]:
-            printed, here = shown(row["metric"], row["printed"]), shown(row["metric"], row["mean"])
-            what = f"{row['label']} ({row['note']})" if row["note"] else row["label"]
-            lines.append(f"| {what} | {row['metric']} | {printed} | {here} |")
-    write_atomic(results / "README.md", ("\n".join(lines) + "\n").encode())
-
-
-def shown(metric: str, value: float | None) -> str:
-    """Write a figure for people: losses as they are, shares in per cent; nothing for what is not there."""
-    if value is None or math.isnan(value):
-        return ""
-    return f"{value:.3f}" if metric.endswith("loss") else f"{value:.2%}"
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -77,7 +77,7 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     whole = prepare("cifar10", source, work / "store-all-test", limit=everything)
     after, before = (
         Trial.of(label, watched, architecture, recipe.with_changes(epochs=epochs), seeds, work)
-        for label, (architecture, recipe) in (("ours", ours()), ("as written", as_written()))
+        for label, (architecture, recipe) in (("ours", ours()), ("as-written", as_written()))
     )
     seconds = before.seconds + after.seconds
     rows = []
