@@ -135,18 +135,16 @@ def test_a_damaged_result_is_named(results):
 def test_all_are_listed_with_the_figures_that_are_there(results):
     text = listing(results)
     lines = text.splitlines()
-    assert [line.split()[0] for line in lines[1:] if line and not line.startswith((" ", "figures"))] == list(
-        EXPERIMENTS
-    )
-    at = next(number for number, line in enumerate(lines) if line.startswith("write-up-004 "))
-    assert lines[at].split()[1:] == ["26.70%", "28.00%", "±", "1.23%", "64.00%", "12"]
-    assert lines[at + 1].strip() == EXPERIMENTS["write-up-004"]
+    assert [line.split(": ")[0] for line in lines[1:-2] if not line.startswith(" ")] == list(EXPERIMENTS)
+    at = next(number for number, line in enumerate(lines) if line.startswith("write-up-004: "))
+    assert lines[at] == f"write-up-004: {EXPERIMENTS['write-up-004']} · 12 minutes"
+    assert lines[at + 1].split() == ["the", "first", "26.70%", "28.00%", "±", "1.23%", "64.00%"]
     assert lines[-1].startswith(f"figures from {results}; ")
 
 
 def test_without_evidence_there_are_no_figures(tmp_path):
     lines = listing(tmp_path / "nowhere").splitlines()
-    assert "%" not in "".join(line for line in lines if line.split()[:1] and line.split()[0] in EXPERIMENTS)
+    assert lines[1:-2] == [f"{name}: {about}" for name, about in EXPERIMENTS.items()]
     assert lines[-1].startswith(f"no figures: {tmp_path / 'nowhere'} holds no results (--results DIR)")
 
 

@@ -96,7 +96,7 @@ def finished_run(
 ) -> Run:
     """Train, or go on with what an earlier call began; of a finished run the best network stays, and no checkpoint.
 
-    Three checkpoints of sixty million weights take two gigabytes, and an experiment has a dozen runs.
+    The newest checkpoints of sixty million weights take a gigabyte, and an experiment has a dozen runs.
 
     Raises:
         UsageError: If the folder holds the run of another network or recipe.

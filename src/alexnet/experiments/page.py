@@ -30,8 +30,8 @@ class Line:
 
     Attributes:
         name: Of the experiment.
-        what: What it is about, where an experiment has several lines.
-        beside: Label of the row that ours is put beside, which repeats what was printed; None if there is none.
+        what: What it is about, in a few words.
+        beside: Label of the row that ours is put beside, as what repeats a printed figure; None if there is none.
         ours: Label of the row that is ours.
         metric: Of both.
     """
@@ -140,18 +140,16 @@ def figures(told: Told, line: Line) -> tuple[str, str, str]:
 def listing(folder: Path) -> str:
     """List all experiments for people, with the figures of those whose evidence lies in a folder."""
     results = read_results(folder)
-    lines = [f"{'':20} {'printed':>8} {'beside':>16} {'ours':>16} {'minutes':>8}"]
+    lines = [f"{'':52} {'printed':>8} {'beside':>16} {'ours':>16}"]
     for name, about in EXPERIMENTS.items():
         told = results.get(name)
-        minutes = f"{told['minutes']:>8.0f}" if told else f"{'':8}"
-        kept = [figures(told, line) for line in LINES if told and line.name == name] or [("", "", "")]
-        for number, (printed, beside, ours) in enumerate(kept):
-            lines.append(
-                f"{'' if number else name:20} {printed:>8} {beside:>16} {ours:>16} {'' if number else minutes}"
-            )
-        lines.append(f"{'':20} {about}")
+        lines.append(f"{name}: {about}" + (f" · {told['minutes']:.0f} minutes" if told else ""))
+        for line in LINES:
+            if told and line.name == name:
+                printed, beside, ours = figures(told, line)
+                lines.append(f"  {line.what:50} {printed:>8} {beside:>16} {ours:>16}".rstrip())
     where = f"figures from {folder}" if results else f"no figures: {folder} holds no results (--results DIR)"
-    return "\n".join([line.rstrip() for line in lines] + ["", f"{where}; NAME runs one, NAME --quick in minutes"])
+    return "\n".join([*lines, "", f"{where}; NAME runs one, NAME --quick in minutes"])
 
 
 def short_table(results: Mapping[str, Told]) -> Iterator[str]:
@@ -182,7 +180,8 @@ def whole_table(results: Mapping[str, Told]) -> Iterator[str]:
     """Give every row of every result, in Markdown."""
     for name, told in results.items():
         where = f"{told['minutes']:g} minutes on {told['machine']['cores']} cores of {told['machine']['cpu']}"
-        made = f"`{told['command']}` · {told['date']} · commit `{told['commit'][:10]}` · {where}"
+        short = told["commit"][:10] + "+" * told["commit"].endswith("+")
+        made = f"`{told['command']}` · {told['date']} · commit `{short}` · {where}"
         yield from (f"### {name}", "", told["verdict"], "", f"{made} · [evidence](results/{name}/)", "")
         yield from ("| what | measure | printed | here | seeds |", "|---|---|--:|--:|--:|")
         for row in told["rows"]:
