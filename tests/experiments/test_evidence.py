@@ -22,6 +22,8 @@ def test_a_row_has_the_keys_of_the_design_and_the_spread_over_seeds():
     assert row["mean"] == pytest.approx(0.6)
     assert row["sd"] == pytest.approx(math.sqrt((0.01 + 0.01) / 2))
     assert Row("ours", "top1", None, (0.5,), (0,)).to_json()["sd"] is None
+    diverged = Row("ours", "loss", None, (0.5, math.nan), (0, 1)).to_json()
+    assert (diverged["mean"], diverged["sd"]) == (None, None)
 
 
 def test_evidence_is_kept_with_the_keys_of_the_design(tmp_path, tiny_run):

@@ -1,10 +1,13 @@
 """Tests of alexnet.experiments.trial."""
 
+import math
+
 import pytest
 
 from alexnet.data.store import Store
 from alexnet.evaluation import evaluate
 from alexnet.experiments.trial import Trial
+from alexnet.runs.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +43,9 @@ def test_a_row_of_the_logs_counts_epochs_from_one(trial):
     row = trial.logged("train_loss", 1, 2.3)
     assert (row.label, row.metric, row.printed) == ("as written, epoch 1", "train_loss", 2.3)
     assert row.values == tuple(run.log()[0]["train_loss"] for run in trial.runs.values())
+
+
+def test_what_a_log_leaves_open_is_no_number(trial, monkeypatch):
+    # Of five classes or fewer nobody counts the best five.
+    monkeypatch.setattr(Run, "log", lambda run: [{"val_top5": None}])
+    assert all(map(math.isnan, trial.logged("val_top5", 1).values))

@@ -48,6 +48,6 @@ def test_all_steps_are_trained_and_kept(on_drawn_pictures, monkeypatch, tmp_path
     means = [row["mean"] for row in told["rows"]]
     gains = [after - before for before, after in pairwise(means)]
     best = gains.index(max(gains))
-    assert told["verdict"].endswith(f"{labels[best + 1][2:]} ({gains[best]:+.1%}).")
+    assert told["verdict"].endswith(f"{labels[best + 1][2:]} ({100 * gains[best]:+.1f} points).")
     assert (folder / "curves.png").is_file()
     assert told["verdict"] in capsys.readouterr().out

@@ -50,8 +50,9 @@ class Row:
     def to_json(self) -> dict[str, object]:
         """Give the row as `result.json` has it."""
         # JSON has no number for a run that diverged.
-        mean = None if any(map(math.isnan, self.values)) else statistics.fmean(self.values)
-        deviation = statistics.stdev(self.values) if len(self.values) > 1 else None
+        known = not any(map(math.isnan, self.values))
+        mean = statistics.fmean(self.values) if known else None
+        deviation = statistics.stdev(self.values) if known and len(self.values) > 1 else None
         rest = {key: value for key, value in asdict(self).items() if key != "values"}
         return {**rest, "mean": mean, "sd": deviation}
 

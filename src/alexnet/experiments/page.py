@@ -102,8 +102,10 @@ def shown(metric: str, value: float | None) -> str:
     return FORMS.get(unit, "{:.2%}").format(value)
 
 
-def shown_row(row: Told) -> str:
-    """Write the mean of a row, and what the seeds differ by where there are several."""
+def shown_row(row: Told | None) -> str:
+    """Write the mean of a row, and what the seeds differ by where there are several; nothing for no row."""
+    if row is None:
+        return ""
     mean = shown(row["metric"], row["mean"])
     spread = f" ± {shown(row['metric'], row['sd'])}" if mean and row["sd"] is not None else ""
     return mean + spread
@@ -134,7 +136,7 @@ def figures(told: Told, line: Line) -> tuple[str, str, str]:
     """Give what was printed, what ours is put beside, and ours, as words; empty where there is none."""
     beside, ours = row_of(told, line.beside, line.metric), row_of(told, line.ours, line.metric)
     printed = next((row["printed"] for row in (beside, ours) if row and row["printed"] is not None), None)
-    return shown(line.metric, printed), *(shown_row(row) if row else "" for row in (beside, ours))
+    return shown(line.metric, printed), shown_row(beside), shown_row(ours)
 
 
 def listing(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """A trial: one way to learn, on several seeds; what an experiment puts beside another one."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,7 @@ class Trial:
         return Row(what, metric, printed, values, self.seeds, note)
 
     def logged(self, metric: str, epoch: int, printed: float | None = None) -> Row:
-        """Give one figure of the logs, as the training loss of an epoch (counted from 1)."""
-        values = tuple(float(run.log()[epoch - 1][metric]) for run in self.runs.values())
+        """Give one figure of the logs, as the training loss of an epoch (counted from 1); NaN where they have none."""
+        found = [run.log()[epoch - 1][metric] for run in self.runs.values()]
+        values = tuple(math.nan if value is None else float(value) for value in found)
         return Row(f"{self.label}, epoch {epoch}", metric, printed, values, self.seeds)

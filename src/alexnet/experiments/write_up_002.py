@@ -65,7 +65,7 @@ def as_written() -> Architecture:
 
 def ways() -> dict[str, Way]:
     """List what is trained, ours first."""
-    scratch = FAST.with_changes(epochs=EPOCHS, batch_size=16, crop="random-resized", crop_scale_low=0.25)
+    scratch = FAST.with_changes(epochs=EPOCHS, crop="random-resized", crop_scale_low=0.25)
     return {
         SCRATCH: Way(SINGLE, scratch, pretrained=False, crops=(2, 1)),
         TUNED: Way(TORCHVISION, FINE_TUNE.with_changes(epochs=EPOCHS), pretrained=True, crops=(2, 1)),

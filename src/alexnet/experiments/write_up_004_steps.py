@@ -69,7 +69,8 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     means = [statistics.fmean(row.values) for row in rows]
     gains = [after - before for before, after in pairwise(means)]
     best = max(range(len(gains)), key=gains.__getitem__)
-    verdict = f"The change that brings most on {SIDE}-pixel views: {rows[best + 1].label[2:]} ({gains[best]:+.1%})."
+    most = f"{rows[best + 1].label[2:]} ({100 * gains[best]:+.1f} points)"
+    verdict = f"The change that brings most on {SIDE}-pixel views: {most}."
     folder = results / "write-up-004-steps"
     keep(folder, "write-up-004-steps", "alexnet reproduce write-up-004-steps", seconds / 60, rows, verdict, runs)
     draw_curves([run.path for name, run in runs.items() if name.endswith(f"-{SEEDS[0]}")], folder / "curves.png")
