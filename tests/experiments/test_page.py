@@ -1,12 +1,14 @@
 """Tests of alexnet.experiments.page, and of the page itself: experiments/README.md."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from alexnet.cli import parser
 from alexnet.errors import DataError
 from alexnet.experiments import EXPERIMENTS
 from alexnet.experiments import page as module
@@ -57,6 +59,15 @@ def lines(monkeypatch, request):
 def test_the_page_tells_what_the_results_hold():
     text = PAGE.read_text(encoding="utf-8")
     assert with_results(text, read_results(PAGE.parent / "results")) == text, "run make experiments"
+
+
+def test_every_command_of_the_page_is_one():
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S))
+    commands = [line.split("#")[0].split() for line in blocks.splitlines()]
+    assert len(commands) >= 6
+    for _, *words in commands:
+        told = parser().parse_args(words)
+        assert told.verb_name != "reproduce" or told.name is None or told.name in EXPERIMENTS
 
 
 def test_every_result_is_of_an_experiment_that_can_be_run_again():
