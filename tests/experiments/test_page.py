@@ -167,7 +167,7 @@ def test_without_evidence_there_are_no_figures(tmp_path):
         ("hours", 2.75, "2.8 h"),
         ("days", 13.5, "13.5 days"),
         ("GB", 250.4, "250 GB"),
-        ("seconds", 12.0, "12.0 s"),
+        ("seconds", 12.4, "12 s"),
         ("top1", None, ""),
         ("loss", float("nan"), ""),
     ],

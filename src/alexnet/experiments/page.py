@@ -18,7 +18,7 @@ from alexnet.errors import DataError
 from alexnet.experiments import EXPERIMENTS
 
 # How figures are written that are no shares, by their metric.
-FORMS = {"loss": "{:.3f}", "seconds": "{:.1f} s", "hours": "{:.1f} h", "days": "{:.1f} days", "GB": "{:.0f} GB"}
+FORMS = {"loss": "{:.3f}", "seconds": "{:.0f} s", "hours": "{:.1f} h", "days": "{:.1f} days", "GB": "{:.0f} GB"}
 BEGIN, END = "<!-- {}: written by `make experiments` -->", "<!-- the end of what `make experiments` writes -->"
 STEPS = "write-up-004-steps"
 Told = Mapping[str, Any]
