@@ -83,7 +83,7 @@ def test_both_are_trained_scored_and_kept(small, tmp_path, capsys):
     assert out.splitlines()[-2:] == [verdict, f"evidence: {folder}"]
     assert out.count("26.70%") == 2
     kept = {path.name for path in folder.iterdir()}
-    sheets = {f"{kind}-{trial}-0.png" for kind in ("filters", "neighbors") for trial in ("as-written", "ours")}
+    sheets = {f"filters-{trial}-0.png" for trial in ("as-written", "ours")}
     assert kept == {"curves.png", "result.json", "runs", *sheets}
     names = {f"{label}-{seed}" for label in ("as-written", "ours") for seed in (0, 1, 2)}
     assert {path.name for path in (folder / "runs").iterdir()} == names
@@ -93,7 +93,8 @@ def test_pictures_alike_are_searched_among_the_training_pictures_by_the_last_hid
     drawn = []
     monkeypatch.setattr(write_up_004, "draw_query", lambda gallery, match, path: drawn.append((gallery, match, path)))
     reproduce(tmp_path, tmp_path / "work", tmp_path / "results", quick=True)
-    assert [path.name for *_, path in drawn] == ["neighbors-as-written-0.png", "neighbors-ours-0.png"]
+    assert [path.name for *_, path in drawn] == ["neighbors.png"] * 2
+    assert [path.parent.name for *_, path in drawn] == ["as-written-0", "ours-0"]
     gallery, match, _ = drawn[1]
     train, test = (gallery.store.splits[name] for name in ("train", "test"))
     assert match.query == test.names[3]

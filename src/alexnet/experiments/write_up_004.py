@@ -93,7 +93,7 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     for epoch in sorted({min(PLATEAU_ENDS, epochs), epochs}):
         rows.append(before.logged("train_loss", epoch, WRITE_UP_004_LOSS_SUMS[epoch - 1] / BATCHES))
     folder = results / "write-up-004"
-    rows += alike((before, after), watched, folder)
+    rows += alike((before, after), watched)
     runs = {**before.named_runs, **after.named_runs}
     keep(folder, "write-up-004", "alexnet reproduce write-up-004", seconds / 60, rows, verdict, runs)
     draw_curves([run.path for run in runs.values()], folder / "curves.png")
@@ -104,13 +104,14 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     print(f"{verdict}\nevidence: {folder}")
 
 
-def alike(trials: tuple[Trial, ...], store: Store, folder: Path) -> list[Row]:
+def alike(trials: tuple[Trial, ...], store: Store) -> list[Row]:
     """Count how many of each test picture's six nearest training pictures are of its class; draw those of one query.
+
+    The sheets lie in the first run of each trial, not with the evidence, which has no pictures of others.
 
     Args:
         trials: Whose networks give the features.
         store: Its test pictures are the queries.
-        folder: Gets a sheet for the first run of each trial.
 
     Returns:
         A row for each trial, and one for the search by pixels, which knows no network.
@@ -128,7 +129,7 @@ def alike(trials: tuple[Trial, ...], store: Store, folder: Path) -> list[Row]:
             shares.append(by_features / all_of_them)
             by_pixels = same_pixels / all_of_them
             if run is trial.runs[trial.seeds[0]]:
-                draw_query(gallery, matches[QUERY], folder / f"neighbors-{run.path.name}.png")
+                draw_query(gallery, matches[QUERY], run.path / "neighbors.png")
         what = f"{trial.label}, six nearest training images by {gallery.layer}"
         rows.append(Row(what, "same class", None, tuple(shares), trial.seeds))
     return [*rows, Row("six nearest training images by pixels", "same class", None, (by_pixels,), trials[0].seeds[:1])]
@@ -136,6 +137,6 @@ def alike(trials: tuple[Trial, ...], store: Store, folder: Path) -> list[Row]:
 
 def draw_query(gallery: Gallery, match: Match, path: Path) -> None:
     """Draw what is nearest to one test picture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    title = f"What is alike to test picture {QUERY}: {path.stem.removeprefix('neighbors-')}"
+    title = f"What is alike to test picture {QUERY}: {path.parent.name}"
     draw_neighbors(path, title, gallery.layer, [match], [gallery.shown(match)])
+    print(path)
