@@ -102,6 +102,16 @@ def test_the_best_is_read_and_the_newest_where_there_is_none_or_it_is_damaged(ru
     assert "best.safetensors is damaged; going on from" in capsys.readouterr().err
 
 
+def test_a_run_without_its_checkpoints_keeps_its_best_network(run):
+    put(run, 100, 200)
+    (run / "best.safetensors").write_bytes(b"best")
+    rotation.point_at(run, run / "checkpoints/200.safetensors")
+    for _ in range(2):  # once more after a kill
+        rotation.forget(run)
+        assert not rotation.any_saved(run)
+        assert rotation.best(run, read) == (run / "best.safetensors", "best.safetensors")
+
+
 def test_what_a_kill_left_is_made_good(run, capsys):
     put(run, 16, 32, 48)
     for name in (".log.jsonl.tmp-7", "checkpoints/.64.safetensors.tmp-7"):

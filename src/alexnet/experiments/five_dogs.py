@@ -11,6 +11,7 @@ Three breeds have 218 pictures; of these the Irish wolfhound is the fifth here, 
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -40,16 +41,21 @@ CONSTANT = 0.95
 
 def cut_outs(data: Path, work: Path) -> Store:
     """Prepare the dogs that were cut out: the write-up's five breeds and its split."""
-    return prepare("stanford-dogs", data / CUT_OUTS, work / "cut-outs", classes_largest=5)
+    return prepare("stanford-dogs", data / CUT_OUTS, work / "store-cut-outs", classes_largest=5)
 
 
 def photographs(data: Path, work: Path) -> Store:
     """Prepare the whole photographs: as many to train on."""
     source = data / PHOTOGRAPHS
-    return prepare("folder", source, work / "photographs", val_share=VAL_SHARE, test_share=TEST_SHARE)
+    return prepare("folder", source, work / "store-photographs", val_share=VAL_SHARE, test_share=TEST_SHARE)
 
 
 SETS: dict[str, Callable[[Path, Path], Store]] = {"cut-outs": cut_outs, "photographs": photographs}
+
+
+def breeds(store: Store) -> list[str]:
+    """Name the classes, without the WordNet ids that folders begin with."""
+    return [re.sub(r"^n\d{8}-", "", name) for name in store.classes]
 
 
 def lean_run(
@@ -61,9 +67,8 @@ def lean_run(
         UsageError: If the folder holds another run.
         Diverged: As `train`.
     """
-    run = Run(path)
     # The log is written behind the first checkpoint: with a log and no checkpoint, it was finished and made lean.
-    if Run.lies_at(path) and run.log() and not run.has_checkpoint:
+    if Run.lies_at(path) and (run := Run(path)).log() and not run.has_checkpoint:
         run.refuse_other(resolve(architecture, recipe, store, weights), recipe, store, weights)
         return run
     run = finished_run(store, architecture, recipe, path, weights)
