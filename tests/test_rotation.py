@@ -102,16 +102,6 @@ def test_the_best_is_read_and_the_newest_where_there_is_none_or_it_is_damaged(ru
     assert "best.safetensors is damaged; going on from" in capsys.readouterr().err
 
 
-def test_a_run_without_its_checkpoints_keeps_its_best_network(run):
-    put(run, 100, 200)
-    (run / "best.safetensors").write_bytes(b"best")
-    rotation.point_at(run, run / "checkpoints/200.safetensors")
-    for _ in range(2):  # once more after a kill
-        rotation.forget(run)
-        assert not rotation.any_saved(run)
-        assert rotation.best(run, read) == (run / "best.safetensors", "best.safetensors")
-
-
 def test_what_a_kill_left_is_made_good(run, capsys):
     put(run, 16, 32, 48)
     for name in (".log.jsonl.tmp-7", "checkpoints/.64.safetensors.tmp-7"):
@@ -146,3 +136,12 @@ def test_room_is_asked_for_one_more_than_is_kept_and_two_of_the_best(run, monkey
         rotation.refuse_full(run / "new/run", 1_000_000, 250_000)
     put(run, 16, data=bytes(100_000))  # what is there already needs no room again
     rotation.refuse_full(run, 1_000_000, 250_000)
+
+
+def test_a_finished_run_may_forget_all_but_its_best(run):
+    put(run, 1, 2)
+    (run / "best.safetensors").write_bytes(b"good")
+    (run / rotation.POINTER).write_text("{}")
+    rotation.forget(run)
+    assert not rotation.any_saved(run)
+    assert rotation.best(run, read) == (run / "best.safetensors", "best.safetensors")

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from alexnet.data.store import Store
-from alexnet.errors import Diverged, UsageError
+from alexnet.errors import Diverged
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.experiments import five_dogs
-from alexnet.experiments.five_dogs import SETS, breeds, constancy, lean_run, seconds, told, train_and_test
+from alexnet.experiments.evidence import finished_run
+from alexnet.experiments.five_dogs import SETS, breeds, constancy, seconds, told, train_and_test
 
 
 def result(confusion, loss=1.0):
@@ -46,37 +47,11 @@ def test_breeds_are_named_without_their_ids(tiny_store):
     assert breeds(store) == ["Maltese_dog", "Afghan_hound", "Saint_Bernard"]
 
 
-def test_a_finished_run_keeps_its_best_network_alone_and_is_not_trained_again(
-    tiny_store, tiny_network, tiny_recipe, tmp_path, monkeypatch
-):
-    asked = (Store(tiny_store), tiny_network, tiny_recipe, tmp_path / "run")
-    run = lean_run(*asked)
-    before = evaluate([run.trained()], Store(tiny_store).splits["test"]).confusion
-    assert [path.name for path in run.path.rglob("*.safetensors")] == ["best.safetensors"]
-    assert not run.has_checkpoint
-    monkeypatch.setattr(five_dogs, "finished_run", None)
-    again = lean_run(*asked)
-    assert len(again.log()) == 2
-    np.testing.assert_array_equal(evaluate([again.trained()], Store(tiny_store).splits["test"]).confusion, before)
-    with pytest.raises(UsageError, match="lr"):
-        lean_run(Store(tiny_store), tiny_network, tiny_recipe.with_changes(lr=0.5), tmp_path / "run")
-
-
-def test_a_run_that_was_stopped_goes_on(tiny_store, tiny_network, tiny_recipe, tmp_path, stop_at_check):
-    from alexnet.errors import Interrupted
-
-    asked = (Store(tiny_store), tiny_network, tiny_recipe, tmp_path / "run")
-    stop_at_check(5)
-    with pytest.raises(Interrupted):
-        lean_run(*asked)
-    assert len(lean_run(*asked).log()) == 2
-
-
 def test_each_number_of_views_is_tested(tiny_store, tiny_network, tiny_recipe, tmp_path):
     store = Store(tiny_store)
     results = train_and_test(store, tiny_network, tiny_recipe, tmp_path / "run", crops=(10, 1))
     assert {views: one.crops for views, one in results.items()} == {10: 10, 1: 1}
-    run = lean_run(store, tiny_network, tiny_recipe, tmp_path / "run")
+    run = finished_run(store, tiny_network, tiny_recipe, tmp_path / "run")
     assert results[1].top1 == evaluate([run.trained()], store.splits["test"]).top1
     taken = sum(row["seconds"] for row in run.log()) + results[1].seconds + results[10].seconds
     assert seconds(run, results) == pytest.approx(taken)

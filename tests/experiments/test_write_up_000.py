@@ -11,6 +11,7 @@ from alexnet.catalogue import PAPER, TORCHVISION
 from alexnet.data.preparation import prepare
 from alexnet.evaluation import Evaluation
 from alexnet.experiments import write_up_000
+from alexnet.experiments.page import LINES
 from alexnet.experiments.write_up_000 import SCRATCH, TUNED, as_written, reproduce, table_rows, trainings, verdict
 from alexnet.recipe import changes
 from alexnet.recipes import FINE_TUNE
@@ -127,3 +128,16 @@ def test_rows_and_verdict_tell_what_is_constant(monkeypatch):
         "Cut-outs: as written 87.5%, 87.5%, 50.0%, 50.0% (4 of 8 networks give one answer); "
         "ours 87.5% from scratch, 87.5% from the pretrained convolutions. Photographs:"
     )
+
+
+def test_the_short_table_finds_its_rows():
+    sizes = {"cut-outs": [[63, 0], [0, 227]], "photographs": [[63, 0], [0, 190]]}
+    found = {
+        (label, name): [dict.fromkeys(training.crops, result(confusion))]
+        for label, training in trainings().items()
+        for name, confusion in sizes.items()
+    }
+    labels = {row.label for row in table_rows({name: ["cats", "dogs"] for name in sizes}, found)}
+    wanted = [label for line in LINES if line.name == "write-up-000" for label in (line.beside, line.ours)]
+    assert len(wanted) == 6
+    assert labels.issuperset(wanted)

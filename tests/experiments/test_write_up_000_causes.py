@@ -13,7 +13,7 @@ from alexnet.data.store import Store
 from alexnet.errors import Diverged
 from alexnet.evaluation import Evaluation
 from alexnet.experiments import five_dogs, write_up_000_causes
-from alexnet.experiments.five_dogs import lean_run
+from alexnet.experiments.evidence import finished_run
 from alexnet.experiments.write_up_000 import as_written
 from alexnet.experiments.write_up_000_causes import (
     Cause,
@@ -157,7 +157,7 @@ def test_all_causes_are_trained_tested_and_kept(monkeypatch, tmp_path, tiny_netw
     }
 
     def diverging(store, network, recipe, path, weights):
-        run = lean_run(store, network, recipe, path, weights)
+        run = finished_run(store, network, recipe, path, weights)
         if path.name == "rate-0.1":
             raise Diverged("the loss is nan")
         return run
@@ -168,7 +168,7 @@ def test_all_causes_are_trained_tested_and_kept(monkeypatch, tmp_path, tiny_netw
     for name, stand_in in {"causes": lambda: listed, "cut_outs": drawn, "with_labels_dealt": drawn}.items():
         monkeypatch.setattr(write_up_000_causes, name, stand_in)
     monkeypatch.setattr(write_up_000_causes, "convolutions", lambda data: None)
-    monkeypatch.setattr(five_dogs, "lean_run", diverging)
+    monkeypatch.setattr(five_dogs, "finished_run", diverging)
     for _ in range(2):  # the second uses the runs of the first
         reproduce(tmp_path, tmp_path / "work", tmp_path, quick=False)
         folder = tmp_path / "write-up-000-causes"

@@ -1,4 +1,4 @@
-"""What the experiments on write-up 000's five dogs share: the two sets, lean trainings, and how constant answers are.
+"""What the experiments on write-up 000's five dogs share: the two sets, and how constant answers are.
 
 Its own data were whole photographs of the five breeds with most pictures. Two sets come near, and neither is the same:
 
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet import rotation
 from alexnet.architectures import Architecture
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
@@ -27,7 +26,6 @@ from alexnet.experiments.evidence import finished_run
 from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.runs.run import Run
-from alexnet.training.preflight import resolve
 from alexnet.weights import Weights
 
 CUT_OUTS, PHOTOGRAPHS = "stanford-dogs", "stanford-dogs-originals/Images"
@@ -58,24 +56,6 @@ def breeds(store: Store) -> list[str]:
     return [re.sub(r"^n\d{8}-", "", name) for name in store.classes]
 
 
-def lean_run(
-    store: Store, architecture: Architecture, recipe: Recipe, path: Path, weights: Weights | None = None
-) -> Run:
-    """Train as `finished_run` does, and keep of a finished run only its best network: dozens of whole ones fill a disk.
-
-    Raises:
-        UsageError: If the folder holds another run.
-        Diverged: As `train`.
-    """
-    # The log is written behind the first checkpoint: with a log and no checkpoint, it was finished and made lean.
-    if Run.lies_at(path) and (run := Run(path)).log() and not run.has_checkpoint:
-        run.refuse_other(resolve(architecture, recipe, store, weights), recipe, store, weights)
-        return run
-    run = finished_run(store, architecture, recipe, path, weights)
-    rotation.forget(path)
-    return run
-
-
 def train_and_test(
     store: Store,
     architecture: Architecture,
@@ -102,7 +82,7 @@ def train_and_test(
     """
     test = store.splits["test"]
     try:
-        trained = lean_run(store, architecture, recipe, path, weights).trained()
+        trained = finished_run(store, architecture, recipe, path, weights).trained()
     except Diverged as error:
         say(f"{path.name}: {error}")
         confusion = np.zeros((len(store.classes),) * 2, np.int64)

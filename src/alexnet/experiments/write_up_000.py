@@ -27,8 +27,9 @@ from alexnet.catalogue import PAPER, TORCHVISION
 from alexnet.data.store import Store
 from alexnet.evaluation import Evaluation
 from alexnet.experiments.evidence import Row, keep, table
-from alexnet.experiments.fine_tuning import VIEWS, convolutions
+from alexnet.experiments.fine_tuning import convolutions
 from alexnet.experiments.five_dogs import CONSTANT, QUICK, SETS, breeds, constancy, seconds, told, train_and_test
+from alexnet.experiments.trial import VIEWS
 from alexnet.paper import printed
 from alexnet.recipe import Recipe
 from alexnet.recipes import FAST, FINE_TUNE, RECIPES
@@ -104,7 +105,7 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     Args:
         data: Folder that holds `stanford-dogs` and `stanford-dogs-originals`, and `torchvision_alexnet_features.npz` if
             it is not to be fetched.
-        work: Folder for stores and runs; of a finished run the best network is kept, 228 MB.
+        work: Folder for stores and runs.
         results: Folder for the evidence.
         quick: Two updates of one seed each.
     """
