@@ -60,6 +60,24 @@ LINES = (
         "train_loss",
     ),
     Line(
+        "write-up-000",
+        "five dogs, whole photographs, from scratch",
+        "photographs, 253 test images: SGD, centre",
+        "photographs, 253 test images: ours, from scratch, ten crops",
+    ),
+    Line(
+        "write-up-000",
+        "five dogs, cut out, from scratch",
+        "cut-outs, 290 test images: SGD, centre",
+        "cut-outs, 290 test images: ours, from scratch, ten crops",
+    ),
+    Line(
+        "write-up-000",
+        "the photographs by Adam, pretrained convolutions",
+        "photographs, 253 test images: Adam, centre",
+        "photographs, 253 test images: ours, from the pretrained convolutions, ten crops",
+    ),
+    Line(
         "write-up-002",
         "cats and dogs, from scratch",
         "as written, 400 test images, centre",
