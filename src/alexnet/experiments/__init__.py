@@ -7,7 +7,9 @@ from alexnet.errors import UsageError, did_you_mean
 
 # What `alexnet reproduce` lists; the module is the name with underscores.
 EXPERIMENTS = {
-    "cifar-18pct": "cuda-convnet's small network on the whole of CIFAR-10, in minutes",
+    "cifar-18pct": "cuda-convnet's small network on the whole of CIFAR-10: by its own recipe, and in minutes",
+    "cifar-13pct": "cuda-convnet's network with unshared layers on the whole of CIFAR-10, by its own recipe",
+    "cifar-11pct": "the same with response normalisation",
     "fine-tune-cats-dogs": "write-up 002's cats and dogs from pretrained convolutions, by the recipe fine-tune",
     "fine-tune-dogs": "five breeds from pretrained convolutions, as write-up 000 tried, by the recipe fine-tune",
     "kernels": "the compiled kernels learn what PyTorch's operations learn, over three seeds",
