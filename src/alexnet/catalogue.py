@@ -161,7 +161,7 @@ CIFAR_ALEXNET = replace(
     name="cifar-alexnet",
     layers=tuple(replace(layer, **_AT_32.get(layer.name, {})) for layer in SINGLE.layers),
     input_side=32,
-)
+).with_classes(10)
 
 # BVLC's models/bvlc_alexnet/train_val.prototxt.
 # Differs from the paper: inputs of 227; k = 1 (Caffe's default, which the file leaves) and α divided, over both towers;

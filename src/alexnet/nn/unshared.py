@@ -20,7 +20,7 @@ class Unshared(nn.Module):
     """A convolution with a kernel of its own at every position.
 
     Attributes:
-        weight: (positions, towers, channels of a tower, maps of a tower · kernel · kernel).
+        weight: (positions, towers, kernel · kernel · maps of a tower, channels of a tower): as the product wants it.
         bias: (channels, side, side).
     """
 
@@ -29,7 +29,7 @@ class Unshared(nn.Module):
         channels, side, _ = layer.output(shape)
         self.layer, self.side = layer, side
         per_tower = channels // layer.towers
-        self.weight = nn.Parameter(torch.empty(side * side, layer.towers, per_tower, layer.fan_in(shape)))
+        self.weight = nn.Parameter(torch.empty(side * side, layer.towers, layer.fan_in(shape), per_tower))
         self.bias = nn.Parameter(torch.empty(channels, side, side))
 
     def forward(self, x: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n channels oh ow"]:
@@ -38,17 +38,16 @@ class Unshared(nn.Module):
         x = F.pad(x, (before, after, before, after)) if any(layer.padding) else x
         if torch.compiler.is_compiling():
             return self._plainly(x)
-        maps, kernel = x.shape[1] // layer.towers, layer.kernel
-        weight = self.weight.unflatten(3, (maps, kernel, kernel)).permute(0, 1, 4, 5, 3, 2).flatten(2, 4)
-        out = _Patches.apply(x, kernel, layer.stride, layer.towers) @ weight  # positions towers n channels
+        out = _Patches.apply(x, layer.kernel, layer.stride, layer.towers) @ self.weight  # positions towers n channels
         out = out.permute(2, 0, 1, 3).reshape(-1, self.side, self.side, layer.channels)
         return out.permute(0, 3, 1, 2) + self.bias.to(out.dtype)
 
     def _plainly(self, x: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n channels oh ow"]:
         """Do the same in operations that every runtime knows, for export."""
-        patches = F.unfold(x, self.layer.kernel, stride=self.layer.stride)
-        patches = patches.unflatten(1, (self.layer.towers, -1))  # n towers fan_in positions
-        out = torch.einsum("ntip,ptoi->ntop", patches, self.weight)
+        towers, kernel = self.layer.towers, self.layer.kernel
+        patches = F.unfold(x, kernel, stride=self.layer.stride).unflatten(1, (towers, -1, kernel * kernel))
+        weight = self.weight.unflatten(2, (kernel * kernel, -1))
+        out = torch.einsum("ntmkp,ptkmo->ntop", patches, weight)
         return out.reshape(-1, self.layer.channels, self.side, self.side) + self.bias
 
 
