@@ -14,7 +14,7 @@ from alexnet.experiments.cuda_convnet import Trial, compare
 from alexnet.recipes import RECIPES
 
 SEEDS = (0,)
-TRIALS = (Trial("own", RECIPES["cifar-11pct"], (1, 10), SEEDS),)
+TRIALS = (Trial("own", RECIPES["cifar-11pct"].with_changes(precision="bfloat16"), (1, 10), SEEDS),)
 
 
 def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
