@@ -171,9 +171,11 @@ def write_index(results: Path) -> None:
 
 
 def shown(metric: str, value: float | None) -> str:
-    """Write a figure for people: losses as they are, shares in per cent; nothing for what is not there."""
+    """Write a figure for people: losses and seconds as they are, shares in per cent; nothing for what is not there."""
     if value is None or math.isnan(value):
         return ""
+    if metric == "seconds":
+        return f"{value:.0f} s"
     return f"{value:.3f}" if metric.endswith("loss") else f"{value:.2%}"
 
 

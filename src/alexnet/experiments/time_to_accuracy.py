@@ -6,8 +6,8 @@ them that `width` says, and three fully connected layers; no batch norm, no resi
 Protocol, fixed before the runs: the store is prepared before; all 50,000 and all 10,000 pictures; `clock` says what is
 in the time. Each target has a recipe that is planned to end there, chosen on a fifth of the training pictures, held
 out. A run that ends below its target failed: its time counts, and so does the failure. Beside these stand a plain
-recipe, whose log says after which epoch it was first at a target (which nobody knows beforehand), and what the recipe of
-one target loses without one trick, in the same number of epochs.
+recipe, whose log says after which epoch it was first at a target (which nobody knows beforehand), and what the recipe
+of one target loses without one trick, in the same number of epochs.
 """
 
 import statistics
