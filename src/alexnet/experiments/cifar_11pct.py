@@ -3,10 +3,10 @@
 Its name is its test error by its own recipe.
 
 Protocol, fixed before the runs: all 50,000 pictures and all 10,000 test pictures after the last epoch.
-layer-params-conv-local-11pct.cfg as `alexnet info --recipe cifar-11pct` has it: random crops of 24 × 24 and their mirror
-images; at test the centre alone, and the ten views of cuda-convnet's multi-view test. Only the arithmetic is bfloat16,
-for time. First *a fifth*: 104 epochs for 520, both falls of the rate after a fifth of their epochs; then *own*, whole.
-One seed each; budget: five hours on two cores.
+layer-params-conv-local-11pct.cfg as `alexnet info --recipe cifar-11pct` has it: random crops of 24 × 24 and their
+mirror images; at test the centre alone, and the ten views of cuda-convnet's multi-view test. Only the arithmetic is
+bfloat16, for time. First *a fifth*: 104 epochs for 520, both falls of the rate after a fifth of their epochs; then
+*own*, whole. One seed each; budget: five hours on two cores.
 """
 
 from pathlib import Path

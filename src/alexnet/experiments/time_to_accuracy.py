@@ -10,10 +10,12 @@ recipe, whose log says after which epoch it was first at a target (which nobody 
 of one target loses without one trick, in the same number of epochs.
 """
 
+import math
 import statistics
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
@@ -24,6 +26,9 @@ from alexnet.recipe import Recipe
 from alexnet.recipes import RECIPES
 from alexnet.report.curves import draw_curves
 from alexnet.runs.run import Run
+
+# Rows, and the runs that they come from by the names of their folders.
+Found = tuple[list[Row], dict[str, Run]]
 
 SEEDS = (0, 1, 2, 3, 4)
 TRICK_SEEDS = (0, 1)
@@ -93,51 +98,55 @@ def tricks(way: Way) -> dict[str, Way]:
     return {name: one for name, one in listed.items() if one != way}
 
 
-def clock_targets(family: Family, store: Store, work: Path, quick: bool) -> list[Row]:
+def clock_targets(family: Family, store: Path, work: Path, quick: bool) -> Found:
     """Clock the way to each target, several times."""
-    rows = []
+    rows: list[Row] = []
+    runs: dict[str, Run] = {}
     for target, way in list(family.targets.items())[: 1 if quick else None]:
         way, seeds = (way.with_changes(epochs=1), SEEDS[:1]) if quick else (way, SEEDS)
-        words = f"{family.folder}-{target:.0%}".rstrip("%")
-        runs = [clocked(way, store.path, work / f"{words}-{seed}", seed) for seed in seeds]
-        failed = sum(run.top1 < target for run in runs)
-        label = f"{family.name} to {target:.0%}: {way.network.name}, {way.recipe.epochs} epochs"
-        busy = statistics.fmean(run.processor_seconds for run in runs)
-        note = f"{failed} of {len(runs)} failed; {busy:.0f} s of processors"
-        rows.append(Row(label, "seconds", None, tuple(run.seconds for run in runs), seeds, note))
-        rows.append(Row(label, "top1", None, tuple(run.top1 for run in runs), seeds))
-    return rows
+        names = [f"{family.folder}-{100 * target:.0f}-{seed}" for seed in seeds]
+        timed = [clocked(way, store, work / name, seed) for name, seed in zip(names, seeds, strict=True)]
+        failed, busy = sum(one.top1 < target for one in timed), statistics.fmean(one.processor_seconds for one in timed)
+        label = f"{family.name} to {target:.0%}: {way.network.name}, {in_epochs(way)}"
+        note = f"{failed} of {len(timed)} failed; {busy:.0f} s of processors"
+        rows.append(Row(label, "seconds", None, tuple(one.seconds for one in timed), seeds, note))
+        rows.append(Row(label, "top1", None, tuple(one.top1 for one in timed), seeds))
+        runs |= {name: Run(work / name) for name in names}
+    return rows, runs
 
 
-def plain_rows(family: Family, run: Run) -> list[Row]:
+def plain_rows(family: Family, log: list[dict[str, Any]]) -> list[Row]:
     """Tell when a plain training was first at each target, by its log."""
-    log = run.log()
     until, rows = list(accumulate(row["seconds"] for row in log)), []
     for target in family.targets:
         reached = [at for at, row in zip(until, log, strict=True) if row["val_top1"] >= target]
         note = "" if reached else f"not within {len(log)} epochs and {until[-1]:.0f} s"
         label = f"{family.name} to {target:.0%}: a plain recipe"
-        rows.append(Row(label, "seconds", None, (reached[0] if reached else float("nan"),), (0,), note))
+        rows.append(Row(label, "seconds", None, (reached[0] if reached else math.nan,), (0,), note))
     return rows
 
 
-def without_tricks(family: Family, store: Store, work: Path, quick: bool) -> tuple[list[Row], dict[str, Run]]:
+def without_tricks(family: Family, store: Store, work: Path, quick: bool) -> Found:
     """Measure the way to one target, whole and without each trick, in the same number of epochs."""
     whole = family.targets[family.tried]
-    ways = {"": whole, **tricks(whole)}
     rows: list[Row] = []
     runs: dict[str, Run] = {}
-    for number, (name, way) in enumerate(list(ways.items())[: 2 if quick else None]):
+    for number, (name, way) in enumerate(list({"": whole, **tricks(whole)}.items())[: 2 if quick else None]):
         way, seeds = (way.with_changes(epochs=1), TRICK_SEEDS[:1]) if quick else (way, TRICK_SEEDS)
         values = []
         for seed in seeds:
-            words = f"{family.folder}-trick-{number}-{seed}"
-            runs[words] = finished_run(store, way.network, way.recipe.with_changes(seed=seed), work / words)
-            values.append(evaluate([runs[words].trained()], store.splits["test"], way.crops).top1)
+            path = work / f"{family.folder}-trick-{number}-{seed}"
+            run = runs[path.name] = finished_run(store, way.network, way.recipe.with_changes(seed=seed), path)
+            values.append(evaluate([run.trained()], store.splits["test"], way.crops).top1)
         lost = f"{statistics.fmean(values) - statistics.fmean(rows[0].values):+.2%}" if rows else ""
-        label = f"{family.name}, {way.recipe.epochs} epochs{f', without {name}' if name else ''}"
+        label = f"{family.name}, {in_epochs(way)}{f', without {name}' if name else ''}"
         rows.append(Row(label, "top1", None, tuple(values), seeds, lost))
     return rows, runs
+
+
+def in_epochs(way: Way) -> str:
+    """Say how long it trains."""
+    return f"{way.recipe.epochs} epoch{'s' * (way.recipe.epochs > 1)}"
 
 
 def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
@@ -153,23 +162,21 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     store = prepare("cifar10", data / "cifar-10-batches-py", work / "store", limit=limit)
     rows: list[Row] = []
     runs: dict[str, Run] = {}
-    told = []
+    told: list[str] = []
     for family in FAMILIES:
-        timed = clock_targets(family, store, work, quick)
+        timed, clocked_runs = clock_targets(family, store.path, work, quick)
         plain = family.plain.with_changes(epochs=1) if quick else family.plain
-        name = f"{family.folder}-plain"
-        runs[f"{name}-0"] = finished_run(store, plain.network, plain.recipe, work / name)
+        run = finished_run(store, plain.network, plain.recipe, work / f"{family.folder}-plain-0")
         beside, tried = without_tricks(family, store, work, quick)
-        rows += [*timed, *plain_rows(family, runs[f"{name}-0"]), *beside]
-        runs |= tried
-        targets = zip(family.targets, timed[::2], strict=False)
-        told += [f"{family.name} to {target:.0%}: {statistics.fmean(row.values):.0f} s" for target, row in targets]
-    folder, verdict = results / "time-to-accuracy", "; ".join(told) + "."
+        rows += [*timed, *plain_rows(family, run.log()), *beside]
+        runs |= {**clocked_runs, run.path.name: run, **tried}
+        reached = zip(family.targets, timed[::2], strict=False)
+        told += [f"{family.name} to {target:.0%}: {statistics.fmean(row.values):.0f} s" for target, row in reached]
+    folder, verdict = results / "time-to-accuracy", f"{'; '.join(told)}."
     seconds = sum(row["seconds"] for run in runs.values() for row in run.log())
-    seconds += sum(sum(row.values) for row in rows if row.metric == "seconds" and len(row.values) > 1)
     keep(folder, "time-to-accuracy", "alexnet reproduce time-to-accuracy", seconds / 60, rows, verdict, runs)
-    draw_curves(
-        [work / f"{family.folder}-{min(family.targets):.0%}".rstrip("%") for family in FAMILIES], folder / "curves.png"
-    )
+    first = f"{FAMILIES[0].folder}-"
+    drawn = [run.path for name, run in runs.items() if name.startswith(first) and name.endswith("-0")]
+    draw_curves([path for path in drawn if "-trick-" not in path.name], folder / "curves.png")
     print(table(rows))
     print(f"{verdict}\nevidence: {folder}")
