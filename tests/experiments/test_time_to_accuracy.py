@@ -14,6 +14,7 @@ from alexnet.experiments.clock import Timed, Way
 from alexnet.experiments.time_to_accuracy import FAMILIES, SEEDS, Family, clock_targets, plain_rows, reproduce, tricks
 from alexnet.layers import Convolution, FullyConnected, ResponseNorm
 from alexnet.recipe import changes
+from alexnet.runs.run import Run
 
 
 def test_the_first_family_is_of_alexnets_and_harder_targets_take_more_epochs():
@@ -37,9 +38,10 @@ def test_each_trick_that_is_left_out_is_one(family):
         assert (other.arch, other.changes) == (way.arch, way.changes)
 
 
-def test_failures_are_counted(monkeypatch, tmp_path, tiny_recipe):
+def test_failures_are_counted(monkeypatch, tmp_path, tiny_recipe, tiny_run):
     results = iter([Timed(0.81, 10.0, 19.0), Timed(0.79, 11.0, 20.0)] * 5)
     monkeypatch.setattr(time_to_accuracy, "clocked", lambda *given: next(results))
+    monkeypatch.setattr(time_to_accuracy, "Run", lambda path: Run(tiny_run))
     way = Way("cifar-18pct", (), tiny_recipe)
     (seconds, top1), runs = clock_targets(Family("a", "a", {0.80: way}, way, 0.80), tmp_path, tmp_path, quick=False)
     assert list(runs) == [f"a-80-{seed}" for seed in SEEDS]

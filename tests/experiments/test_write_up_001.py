@@ -1,7 +1,6 @@
 """Tests of alexnet.experiments.write_up_001."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -50,7 +49,8 @@ def test_all_are_trained_and_kept(on_drawn_pictures, monkeypatch, tmp_path, tiny
     monkeypatch.setattr(write_up_001, "SINGLE", tiny_network)
     monkeypatch.setattr(write_up_001, "vary", lambda network, *_: network)
     monkeypatch.setattr(write_up_001, "WRITTEN", tiny_recipe)
-    monkeypatch.setattr(write_up_001, "CIFAR_ALEXNET", replace(tiny_network, name="small"))
+    small = dict.fromkeys(jumping(), (tiny_network, tiny_recipe))
+    monkeypatch.setattr(write_up_001, "jumping", lambda: small)
     monkeypatch.setattr(write_up_001, "OURS", (tiny_network, tiny_recipe))
     reproduce(tmp_path, tmp_path / "work", tmp_path, quick=True)
     folder = tmp_path / "write-up-001"
