@@ -36,8 +36,8 @@ PARAMETERS = {
     "caffe": 60_965_224,
     "caffenet": 60_965_224,
     "torchvision": 61_100_840,
-    # 7,296 + 614,656 + 885,120 + 1,327,488 + 884,992 + 9,441,280 + 16,781,312 + 40,970
-    "cifar-alexnet": 29_983_114,
+    # 7,296 + 614,656 + 885,120 + 1,327,488 + 884,992 + 4,198,400 + 16,781,312 + 40,970
+    "cifar-alexnet": 24_740_234,
     # 2,432 + 25,632 + 51,264 + 10,250
     "cifar-18pct": 89_578,
     # 4,864 + 102,464 + 36·32·(64·9 + 1) + 36·32·(32·9 + 1) + 11,530
@@ -56,7 +56,7 @@ SIDES = {
     "caffe": EIGHT_LAYERS,
     "caffenet": EIGHT_LAYERS,
     "torchvision": f"{EIGHT_LAYERS}, adaptive5 6",
-    "cifar-alexnet": "conv1 32, pool1 15, conv2 15, pool2 7, conv3 7, conv4 7, conv5 7, pool5 3, adaptive5 3",
+    "cifar-alexnet": "conv1 28, pool1 13, conv2 13, pool2 6, conv3 6, conv4 6, conv5 6, pool5 2, adaptive5 2",
     "cifar-18pct": "conv1 32, pool1 16, conv2 16, pool2 8, conv3 8, pool3 4",
     "cifar-13pct": "conv1 24, pool1 12, conv2 12, pool2 6, local3 6, local4 6",
     "cifar-11pct": "conv1 24, pool1 12, conv2 12, pool2 6, local3 6, local4 6",
@@ -157,7 +157,7 @@ def test_every_network_takes_the_input_that_its_start_is_made_for(architecture):
     assert architecture.input == inputs.get(architecture.name, "raw")
     assert not architecture.dead_start_allowed
     sides = {"single": 227, "caffe": 227, "caffenet": 227, "cifar-13pct": 24, "cifar-11pct": 24}
-    sides |= {"cifar-alexnet": 32, "cifar-18pct": 32}
+    sides |= {"cifar-alexnet": 28, "cifar-18pct": 32}
     assert architecture.input_side == sides.get(architecture.name, 224)
 
 

@@ -151,16 +151,16 @@ SINGLE = Architecture(
     input_side=227,
 )
 
-# Differs from the paper: `single` for pictures of 32 pixels, with 5×5 kernels at each pixel: three pools leave 3×3.
-_AT_32: dict[str, dict[str, Any]] = {
+# Differs from the paper: `single` for views of 28 out of 32 pixels, as 224 are of 256; 5×5 kernels at each pixel first.
+_AT_28: dict[str, dict[str, Any]] = {
     "conv1": {"kernel": 5, "stride": 1, "padding": (2, 2)},
-    "adaptive5": {"side": 3},
+    "adaptive5": {"side": 2},
 }
 CIFAR_ALEXNET = replace(
     SINGLE,
     name="cifar-alexnet",
-    layers=tuple(replace(layer, **_AT_32.get(layer.name, {})) for layer in SINGLE.layers),
-    input_side=32,
+    layers=tuple(replace(layer, **_AT_28.get(layer.name, {})) for layer in SINGLE.layers),
+    input_side=28,
 ).with_classes(10)
 
 # BVLC's models/bvlc_alexnet/train_val.prototxt.

@@ -108,9 +108,9 @@ def test_a_run_cut_by_its_updates_and_stopped_before_its_end_goes_on_to_it(start
 def test_views_grow_from_the_first_side_to_the_networks_own(start, monkeypatch):
     seen, show = [], training.one_pass.show
     monkeypatch.setattr(training.one_pass, "show", lambda view, *given: seen.append(view.side) or show(view, *given))
-    run = start(network=vary(CIFAR_ALEXNET, "width=0.03"), epochs=3, first_side=16, grown_after=0.6)
-    assert seen == [16] * 3 + [24] * 3 + [32] * 3  # three updates an epoch
-    assert run.trained().view.side == 32
+    run = start(network=vary(CIFAR_ALEXNET, "width=0.03"), epochs=3, first_side=19, grown_after=0.6)
+    assert seen == [19] * 3 + [24] * 3 + [28] * 3  # three updates an epoch
+    assert run.trained().view.side == 28
 
 
 def test_frozen_layers_do_not_move_and_those_frozen_late_stop_then(start, tiny_network, tiny_recipe):
