@@ -23,10 +23,10 @@ def test_sides_rise_in_equal_steps_until_their_share_of_the_epochs():
 
 def test_a_small_view_is_the_whole_picture_in_fewer_pixels(tiny_store):
     statistics = Store(tiny_store).statistics
-    recipe = Recipe(epochs=2, first_side=14, grown_after=0.5)
+    recipe = Recipe(epochs=2, first_side=21, grown_after=0.5)
     views = GrowingView(CIFAR_ALEXNET, statistics, recipe, CPU)
     small = views.of_epoch(0)
-    assert (small.side, small.view_side, small.stored_side) == (14, 16, 32)
+    assert (small.side, small.view_side, small.stored_side) == (21, 24, 32)
     assert views.of_epoch(0) is small
     assert views.of_epoch(1) is views.whole
     assert (views.whole.side, views.whole.view_side) == (28, 32)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from alexnet.architectures import Architecture
@@ -33,12 +33,14 @@ class Way:
         changes: What `--vary` gets.
         recipe: Of which the seed is set for each run.
         crops: How many crops are averaged at test.
+        seeds: One run each.
     """
 
     arch: str
     changes: tuple[str, ...]
     recipe: Recipe
     crops: int = 1
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
 
     @property
     def network(self) -> Architecture:
@@ -47,7 +49,7 @@ class Way:
 
     def with_changes(self, **fields: object) -> "Way":
         """Give the same with other fields of the recipe."""
-        return Way(self.arch, self.changes, self.recipe.with_changes(**fields), self.crops)
+        return replace(self, recipe=self.recipe.with_changes(**fields))
 
 
 @dataclass(frozen=True)

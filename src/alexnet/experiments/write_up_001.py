@@ -97,7 +97,7 @@ def ours(store: Store, work: Path, quick: bool) -> tuple[list[Row], dict[str, Ru
         name = f"ours-{seed}"
         runs[name] = finished_run(store, network, recipe.with_changes(seed=seed), work / name)
     rows = []
-    for crops, views in ((1, "one view"), (2, "two views")):
+    for crops, views in ((1, "one view"), (10, "ten views")):
         results = [evaluate([run.trained()], store.splits["test"], crops) for run in runs.values()]
         label = f"ours: {network.name}, {recipe.epochs} epochs, {views}"
         rows.append(Row(label, "top1", None, tuple(result.top1 for result in results), seeds))
