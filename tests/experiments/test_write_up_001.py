@@ -22,7 +22,7 @@ def test_each_small_training_has_one_change():
     (first, recipe), *others = jumping().values()
     assert all(network == first for network, _ in others)
     fields = [{name for name, *_ in changes(other, recipe)} for _, other in others]
-    assert fields == [{"weight_average"}, {"schedule"}, {"batch_size", "lr"}]
+    assert fields == [{"lr"}, {"optimizer"}, {"weight_average"}, {"schedule"}, {"batch_size", "lr"}]
     assert (recipe.batch_size, recipe.schedule, recipe.lr) == (4, "constant", 0.001)
 
 
@@ -57,8 +57,14 @@ def test_all_are_trained_and_kept(on_drawn_pictures, monkeypatch, tmp_path, tiny
     told = json.loads((folder / "result.json").read_text())
     printed = [(row["metric"], row["printed"]) for row in told["rows"] if row["printed"] is not None]
     jump = ("change_of_loss", pytest.approx(1.72786 - 0.83729))
-    assert printed == [("train_loss", 1.42579), ("val_loss", 1.07362), jump]
-    names = ["as-written-0", *(f"jump-{number}-0" for number in range(4)), "ours-0"]
+    assert printed == [jump] * len(small) + [("train_loss", 1.42579), ("val_loss", 1.07362)]
+    names = ["as-written-0", *(f"jump-{number}-0" for number in range(6)), "ours-0"]
     assert sorted(path.name for path in (folder / "runs").iterdir()) == names
-    assert {path.name for path in folder.iterdir()} == {"curves.png", "jumps.png", "result.json", "runs"}
+    assert {path.name for path in folder.iterdir()} == {
+        "as-written.png",
+        "curves.png",
+        "jumps.png",
+        "result.json",
+        "runs",
+    }
     assert told["verdict"] in capsys.readouterr().out
