@@ -14,6 +14,7 @@ from alexnet.catalogue import (
     CIFAR_11PCT,
     CIFAR_13PCT,
     CIFAR_18PCT,
+    CIFAR_ALEXNET,
     CONV6,
     HALF,
     PAPER,
@@ -35,6 +36,8 @@ PARAMETERS = {
     "caffe": 60_965_224,
     "caffenet": 60_965_224,
     "torchvision": 61_100_840,
+    # 7,296 + 614,656 + 885,120 + 1,327,488 + 884,992 + 4,198,400 + 16,781,312 + 40,970
+    "cifar-alexnet": 24_740_234,
     # 2,432 + 25,632 + 51,264 + 10,250
     "cifar-18pct": 89_578,
     # 4,864 + 102,464 + 36·32·(64·9 + 1) + 36·32·(32·9 + 1) + 11,530
@@ -53,6 +56,7 @@ SIDES = {
     "caffe": EIGHT_LAYERS,
     "caffenet": EIGHT_LAYERS,
     "torchvision": f"{EIGHT_LAYERS}, adaptive5 6",
+    "cifar-alexnet": "conv1 28, pool1 13, conv2 13, pool2 6, conv3 6, conv4 6, conv5 6, pool5 2, adaptive5 2",
     "cifar-18pct": "conv1 32, pool1 16, conv2 16, pool2 8, conv3 8, pool3 4",
     "cifar-13pct": "conv1 24, pool1 12, conv2 12, pool2 6, local3 6, local4 6",
     "cifar-11pct": "conv1 24, pool1 12, conv2 12, pool2 6, local3 6, local4 6",
@@ -72,6 +76,7 @@ STARTS = {
     "caffenet": f"{PRINTED}, fc6 4096 .005 1, fc7 4096 .005 1, fc8 1000 .01 0",
     "torchvision": "conv1 64 uniform, conv2 192 uniform, conv3 384 uniform, conv4 256 uniform, conv5 256 uniform, "
     "fc6 4096 uniform, fc7 4096 uniform, fc8 1000 uniform",
+    "cifar-alexnet": f"{PRINTED}, fc6 4096 .01 1, fc7 4096 .01 1, fc8 10 .01 0",
     "cifar-18pct": "conv1 32 .0001 0, conv2 32 .01 0, conv3 64 .01 0, fc10 10 .01 0",
     "cifar-13pct": "conv1 64 .0001 0, conv2 64 .01 0, local3 32 .04 0, local4 32 .04 0, fc10 10 .01 0",
     "cifar-11pct": "conv1 64 .0001 0, conv2 64 .01 0, local3 64 .04 0, local4 32 .04 0, fc10 10 .01 0",
@@ -151,7 +156,8 @@ def test_every_network_takes_the_input_that_its_start_is_made_for(architecture):
     inputs = {"torchvision": "imagenet", "authors-2012": "raw-2012"}
     assert architecture.input == inputs.get(architecture.name, "raw")
     assert not architecture.dead_start_allowed
-    sides = {"single": 227, "caffe": 227, "caffenet": 227, "cifar-18pct": 32, "cifar-13pct": 24, "cifar-11pct": 24}
+    sides = {"single": 227, "caffe": 227, "caffenet": 227, "cifar-13pct": 24, "cifar-11pct": 24}
+    sides |= {"cifar-alexnet": 28, "cifar-18pct": 32}
     assert architecture.input_side == sides.get(architecture.name, 224)
 
 
@@ -224,6 +230,16 @@ def test_single_is_the_table_of_write_up_001():
     assert single.parameters == 58_322_314
     assert SINGLE.parameters == 62_378_344
     assert (single.input_side, single.towers) == (227, 1)
+
+
+def test_cifar_alexnet_is_single_but_for_its_view_of_small_pictures():
+    assert names(CIFAR_ALEXNET) == names(SINGLE)
+    changed = [(one, other) for one, other in zip(CIFAR_ALEXNET.layers, SINGLE.layers, strict=True) if one != other]
+    assert [one.name for one, _ in changed] == ["conv1", "adaptive5", "fc8"]
+    assert changed[0] == (Convolution("conv1", 96, 5, padding=(2, 2)), Convolution("conv1", 96, 11, 4))
+    # The pool does nothing where the picture is as large as it is meant to be.
+    rows = {row.layer.name: row for row in CIFAR_ALEXNET.rows()}
+    assert rows["adaptive5"].input == rows["adaptive5"].output
 
 
 def test_half_and_conv6_differ_from_the_paper_in_their_kernels_only():

@@ -181,6 +181,18 @@ def test_activation_and_dropout():
         assert [layer.probability for layer in dropouts] == [float(probability)] * 2
 
 
+def test_width_multiplies_kernels_and_hidden_units():
+    half = vary(SINGLE, "width=0.5")
+    assert [layer.channels for layer in of(half, Convolution)] == [48, 128, 192, 192, 128]
+    assert [layer.units for layer in of(half, FullyConnected)] == [2048, 2048, 1000]
+    assert [row.output[1:] for row in half.rows()][:18] == [row.output[1:] for row in SINGLE.rows()][:18]
+    # Two towers divide what is left, and a layer keeps a kernel at least.
+    assert [layer.channels for layer in of(vary(PAPER, "width=0.13"), Convolution)] == [12, 34, 50, 50, 34]
+    assert {layer.channels for layer in of(vary(AUTHORS_2012, "width=0.001"), Convolution)} == {2}
+    assert vary(PAPER, "width=1").layers == PAPER.layers
+    assert [layer.channels for layer in of(vary(CIFAR_18PCT, "width=2"), Convolution)] == [64, 64, 128]
+
+
 def test_a_layer_left_out_takes_activation_and_dropout_with_it():
     for name, gone in {"conv3": {"conv3", "relu3"}, "fc7": {"fc7", "relu7", "dropout7"}}.items():
         less = vary(PAPER, f"without={name}")
@@ -235,6 +247,7 @@ def test_the_name_tells_the_variations_and_the_order_is_kept():
         ("dropout=1", "dropout=1 is not a number from 0 to 0.99"),
         ("dropout=-0.5", "dropout=-0.5 is not a number from 0 to 0.99"),
         ("dropout=nan", "dropout=nan is not known"),
+        ("width=0", "width=0 is not a number from 0.001 to 1000"),
         ("without=conv6", "without=conv6 is not known: did you mean conv5?"),
         ("without=fc8", "without=fc8 is not known: did you mean fc7?"),
         ("without=pool1", "without=pool1 is not known"),

@@ -6,7 +6,7 @@ What the printed text says comes from the paper; what the 2012 source says, from
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from alexnet.architectures import Architecture, Start
 from alexnet.errors import UsageError, did_you_mean
@@ -151,6 +151,18 @@ SINGLE = Architecture(
     input_side=227,
 )
 
+# Differs from the paper: `single` for views of 28 out of 32 pixels, as 224 are of 256; 5×5 kernels at each pixel first.
+_AT_28: dict[str, dict[str, Any]] = {
+    "conv1": {"kernel": 5, "stride": 1, "padding": (2, 2)},
+    "adaptive5": {"side": 2},
+}
+CIFAR_ALEXNET = replace(
+    SINGLE,
+    name="cifar-alexnet",
+    layers=tuple(replace(layer, **_AT_28.get(layer.name, {})) for layer in SINGLE.layers),
+    input_side=28,
+).with_classes(10)
+
 # BVLC's models/bvlc_alexnet/train_val.prototxt.
 # Differs from the paper: inputs of 227; k = 1 (Caffe's default, which the file leaves) and α divided, over both towers;
 # dropout that doubles in training; biases of 0.1 for 1 and N(0, 0.005) in fc6 and fc7. Its pools round up.
@@ -272,7 +284,7 @@ ARCHITECTURES = {
     for architecture in (
         *(PAPER, AUTHORS_2012, SINGLE, HALF, CONV6),
         *(CAFFE, CAFFENET, TORCHVISION),
-        *(CIFAR_18PCT, CIFAR_13PCT, CIFAR_11PCT),
+        *(CIFAR_ALEXNET, CIFAR_18PCT, CIFAR_13PCT, CIFAR_11PCT),
     )
 }
 

@@ -226,6 +226,26 @@ def _dropout(architecture: Architecture, value: str) -> Architecture:
     return _each(architecture, Dropout, lambda layer: replace(layer, kind=kind))
 
 
+def _width(architecture: Architecture, value: str) -> Architecture:
+    """Multiply the kernels of all convolutions and the units of all hidden layers, to the nearest that towers divide.
+
+    Half of everything is one tower of the paper's two (§3.2), for a quarter of the work.
+    """
+    factor = _number("width", value, 1e-3, 1e3)
+    layers = architecture.layers
+    towers = max(getattr(layer, "towers", 1) for layer in layers)
+
+    def times(count: int) -> int:
+        return max(1, round(count * factor / towers)) * towers
+
+    def change(layer: Layer) -> Layer:
+        if isinstance(layer, Convolution):
+            return replace(layer, channels=times(layer.channels))
+        return replace(layer, units=times(layer.units)) if isinstance(layer, FullyConnected) else layer
+
+    return replace(architecture, layers=(*map(change, layers[:-1]), layers[-1]))
+
+
 def _leave_out(architecture: Architecture, value: str) -> Architecture:
     """Leave out a learned layer with its activation and dropout (§7); pools and response norms stay."""
     weighted = [layer.name for layer in architecture.layers if isinstance(layer, Weighted)]
@@ -253,6 +273,7 @@ VARIATIONS: dict[str, Callable[[Architecture, str], Architecture]] = {
     "pool": _pool,
     "activation": _activation,
     "dropout": _dropout,
+    "width": _width,
     "without": _leave_out,
     "classes": lambda architecture, value: architecture.with_classes(_whole("classes", value, 1, 1_000_000)),
     "side": lambda architecture, value: replace(architecture, input_side=_whole("side", value, 1, 4096)),

@@ -93,6 +93,10 @@ def test_a_table_is_in_per_cent_and_shows_what_was_printed():
     assert second.split() == ["ours", "90.00%", "top5", "mirrored"]
 
 
+def test_seconds_are_no_shares():
+    assert "95 s" in table([Row("to 80 %", "seconds", None, (94.6, 95.0), (0, 1))])
+
+
 def test_a_run_is_gone_on_with_and_a_finished_one_is_used_again(
     tmp_path, tiny_store, tiny_network, tiny_recipe, stop_at_check, monkeypatch
 ):

@@ -26,7 +26,7 @@ from alexnet.catalogue import (
     TORCHVISION_NAMES,
 )
 from alexnet.errors import DataError
-from alexnet.nn.network import FullyConnected, MaskDropout, Network, Unshared, arithmetic, initialise, load_weights
+from alexnet.nn.network import AdaptivePool, FullyConnected, MaskDropout, Network, arithmetic, initialise, load_weights
 from alexnet.variations import vary
 
 
@@ -57,13 +57,13 @@ def convolve_2012(x, weight, bias, stride=1, padding=0, towers=1):
 
 
 def convolve_unshared(x, weight, bias):
-    """A 3 × 3 kernel for every position, with one zero around; `weight` is (positions, 1, channels, inputs)."""
+    """A 3 × 3 kernel for every position, with one zero around; `weight` is (positions, 1, places · maps, channels)."""
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     out = np.empty((len(x), *bias.shape))
     for i in range(bias.shape[1]):
         for j in range(bias.shape[2]):
-            patch = padded[:, :, i : i + 3, j : j + 3].reshape(len(x), -1)
-            out[:, :, i, j] = patch @ weight[i * bias.shape[2] + j, 0].T + bias[:, i, j]
+            patch = padded[:, :, i : i + 3, j : j + 3].transpose(0, 2, 3, 1).reshape(len(x), -1)
+            out[:, :, i, j] = patch @ weight[i * bias.shape[2] + j, 0] + bias[:, i, j]
     return out
 
 
@@ -395,6 +395,15 @@ def test_modules_have_the_shapes_and_parameters_of_their_descriptions(architectu
     assert list(network.state_dict()) == names
 
 
+def test_maps_of_another_side_are_brought_to_the_fixed_one():
+    pool = AdaptivePool(3)
+    same = torch.randn(2, 4, 3, 3)
+    assert pool(same) is same
+    for side in (2, 6, 7):
+        x = torch.randn(2, 4, side, side)
+        torch.testing.assert_close(pool(x), torch.nn.functional.adaptive_avg_pool2d(x, 3))
+
+
 def test_scores_are_the_last_feature():
     network = lively(CIFAR_18PCT).float()
     x = torch.randn(3, 3, 32, 32)
@@ -424,42 +433,6 @@ def test_a_tower_sees_its_own_maps_only():
     before, after = network.conv2(x), network.conv2(changed)
     assert torch.equal(before[:, :128], after[:, :128])
     assert not torch.isclose(before[:, 128:], after[:, 128:]).any()
-
-
-@pytest.mark.parametrize("towers", [1, 2])
-@pytest.mark.parametrize(("stride", "padding"), [(1, (0, 0)), (1, (1, 1)), (2, (0, 1)), (2, (2, 0))])
-def test_an_unshared_layer_equals_a_loop(towers, stride, padding):
-    layer = layers.Convolution("local1", 6, 3, stride, padding, towers, shared=False)
-    shape = (4, 7, 7)
-    module = Unshared(layer, shape).double()
-    for parameter in module.parameters():
-        nn.init.normal_(parameter)
-    x = torch.randn(2, *shape).double()
-    with torch.no_grad():
-        ours = module(x).numpy()
-    weight, bias = module.weight.detach().numpy(), module.bias.detach().numpy()
-    padded = np.pad(x.numpy(), ((0, 0), (0, 0), padding, padding))
-    channels, side, _ = layer.output(shape)
-    assert ours.shape == (2, channels, side, side)
-    for o in range(channels):
-        tower, place = divmod(o, channels // towers)
-        maps = padded[:, tower * 4 // towers : (tower + 1) * 4 // towers]
-        for i in range(side):
-            for j in range(side):
-                patch = maps[:, :, i * stride : i * stride + 3, j * stride : j * stride + 3].reshape(2, -1)
-                expected = patch @ weight[i * side + j, tower, place] + bias[o, i, j]
-                np.testing.assert_allclose(ours[:, o, i, j], expected, rtol=1e-12, atol=1e-12)
-
-
-def test_an_unshared_layer_with_equal_kernels_is_a_convolution():
-    layer = layers.Convolution("local1", 6, 3, 2, (1, 1), shared=False)
-    local = Unshared(layer, (4, 7, 7))
-    kernel = nn.Conv2d(4, 6, 3, 2, 1)
-    with torch.no_grad():
-        local.weight.copy_(kernel.weight.flatten(1).expand(16, 1, 6, 36))
-        local.bias.copy_(kernel.bias[:, None, None].expand(6, 4, 4))
-    x = torch.randn(2, 4, 7, 7)
-    torch.testing.assert_close(local(x), kernel(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["max", "average"])

@@ -1,5 +1,7 @@
 """The compiled form's own: the same bits as separate steps, however many threads. `test_norm_kernels` has the rest."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,9 +10,11 @@ from alexnet.layers import Pool, ResponseNorm
 from alexnet.machine import compiled
 from alexnet.nn.norm_compiled import available, normalise
 from alexnet.nn.norm_kernels import NOTHING
+from alexnet.nn.response_norm import _Normalise
 
 pytestmark = pytest.mark.skipif(compiled.library().functions is None, reason=compiled.library().told)
 NORM, POOL = ResponseNorm("norm1"), Pool("pool1")
+WITHIN = ResponseNorm("norm1", "map", 3, 0.3, divide_alpha=True)
 
 
 def back(function, x, g):
@@ -35,6 +39,34 @@ def test_one_pass_rounds_as_separate_passes_do(dtype):
         assert torch.equal(dx, expected_dx)
     else:  # one pass does not round between the pool and the normalisation
         assert (dx - expected_dx).float().norm() <= 1e-2 * expected_dx.float().norm()
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("shape", [(2, 3, 7, 7), (1, 40, 9, 4), (3, 64, 3, 2), (2, 5, 1, 1), (0, 6, 4, 4)], ids=str)
+@pytest.mark.parametrize("layer", [WITHIN, replace(WITHIN, size=5, beta=0.5, k=1.0), replace(WITHIN, size=1)], ids=str)
+def test_sums_within_maps_equal_pytorchs_in_float64(layer, shape, relu):
+    x, g = torch.randn(shape), torch.randn(shape)
+    y, dx = back(lambda x: normalise(x, layer, relu), x, lambda y: g)
+    expected, expected_dx = back(
+        lambda x: _Normalise.apply(F.relu(x) if relu else x, layer), x.double(), lambda y: g.double()
+    )
+    torch.testing.assert_close(y.double(), expected, rtol=2e-6, atol=2e-6)
+    torch.testing.assert_close(dx.double(), expected_dx, rtol=2e-6, atol=2e-6)
+
+
+def test_sums_within_maps_are_rounded_to_bfloat16_once():
+    x = torch.randn(2, 40, 6, 6).bfloat16()
+    y, dx = back(lambda x: normalise(x, WITHIN, True), x, torch.ones_like)
+    expected, expected_dx = back(lambda x: normalise(x, WITHIN, True), x.float(), torch.ones_like)
+    assert torch.equal(y, expected.bfloat16())
+    assert torch.equal(dx, expected_dx.bfloat16())
+
+
+@pytest.mark.parametrize("layer", [NORM, WITHIN], ids=["maps", "map"])
+def test_nan_is_not_hidden(layer):
+    x = torch.ones(1, 8, 3, 3)
+    x[0, 2, 1, 1] = torch.nan
+    assert normalise(x, layer, True)[0, 2, 1, 1].isnan()
 
 
 def test_the_number_of_threads_changes_nothing():

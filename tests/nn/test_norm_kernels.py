@@ -185,7 +185,8 @@ def test_what_the_kernels_do_is_told(kernels):
     assert kernels.available(x, PLAIN, POOL)
     assert kernels.available(x.bfloat16(), PLAIN)
     assert not kernels.available(x.double(), PLAIN)
-    assert not kernels.available(x, replace(PLAIN, over="map"))
+    assert kernels.available(x, replace(PLAIN, over="map")) == (kernels is norm_compiled)
+    assert not kernels.available(x, replace(PLAIN, over="map"), POOL)
     assert not norm_kernels.available(x, replace(PLAIN, size=21))
     assert not kernels.available(x, PLAIN, Pool("pool1", "average"))
 

@@ -1,5 +1,5 @@
 // The parts of a training step that are no matrix product, for the CPU: what follows a convolution (ReLU, response
-// normalisation over maps, max pooling, in one pass each way), and the way from stored pictures to the network's input.
+// normalisation, max pooling, in one pass each way), and the way from stored pictures to the network's input.
 //
 // Maps lie channels last: (picture, row, column, map). Values are float32 or bfloat16; all sums are float32.
 // alexnet/compiled.py compiles this file for the processor it runs on; nn/norm_compiled.py and data/views.py call it.
@@ -47,6 +47,7 @@ struct Stage {
     int32_t threads, pictures, height, width, maps;
     int32_t relu;
     int32_t window, towers;             // of the normalisation; window 0: there is none
+    int32_t within;                     // the window is a square in one map, not neighbouring maps; without a pool
     float alpha, beta, k;               // s = k + alpha * sum of squares; y = x * s^-beta
     int32_t kernel, stride, down, across;  // of the pool, and its positions; kernel 0: there is none
 };
@@ -67,6 +68,8 @@ template <int WINDOW> inline void window_sums(const float *padded, float *sums, 
 inline void sums_of(const float *padded, float *sums, int maps, int window) {
     if (window == 5)
         window_sums<5>(padded, sums, maps, window);
+    else if (window == 9)  // cuda-convnet's
+        window_sums<9>(padded, sums, maps, window);
     else
         window_sums<0>(padded, sums, maps, window);
 }
@@ -78,6 +81,18 @@ struct Scratch {
         : x(stage.maps), g(stage.maps), padded(stage.maps + stage.window + 16), sums(stage.maps), scale(stage.maps) {}
 };
 
+// From sums of squares: s into their place, s^-beta into `scale`.
+inline void powers(const Stage &stage, float *sums, float *scale, int count) {
+    for (int i = 0; i < count; i++) sums[i] = stage.k + stage.alpha * sums[i];
+    if (stage.beta == 0.75f)
+        for (int i = 0; i < count; i++) {
+            const float root = std::sqrt(sums[i]);
+            scale[i] = 1.0f / (root * std::sqrt(root));
+        }
+    else
+        for (int i = 0; i < count; i++) scale[i] = std::pow(sums[i], -stage.beta);
+}
+
 // s into `sums`, s^-beta into `scale`, for the maps at one place.
 inline void scales(const Stage &stage, Scratch &room) {
     const int maps = stage.maps / stage.towers, half = stage.window / 2;
@@ -87,30 +102,22 @@ inline void scales(const Stage &stage, Scratch &room) {
         for (int i = 0; i < maps; i++) padded[half + i] = x[i] * x[i];
         sums_of(padded, sums, maps, stage.window);
     }
-    float *sums = room.sums.data(), *scale = room.scale.data();
-    for (int i = 0; i < stage.maps; i++) sums[i] = stage.k + stage.alpha * sums[i];
-    if (stage.beta == 0.75f)
-        for (int i = 0; i < stage.maps; i++) {
-            const float root = std::sqrt(sums[i]);
-            scale[i] = 1.0f / (root * std::sqrt(root));
-        }
-    else
-        for (int i = 0; i < stage.maps; i++) scale[i] = std::pow(sums[i], -stage.beta);
+    powers(stage, room.sums.data(), room.scale.data(), stage.maps);
 }
 
-template <typename T> inline void load(const Stage &stage, const T *from, float *to) {
+template <typename T> inline void load(const Stage &stage, const T *from, float *to, int count) {
     if (stage.relu)
-        for (int i = 0; i < stage.maps; i++) {
+        for (int i = 0; i < count; i++) {
             const float value = widen(from[i]);
             to[i] = value < 0 ? 0 : value;  // NaN stays NaN
         }
     else
-        for (int i = 0; i < stage.maps; i++) to[i] = widen(from[i]);
+        for (int i = 0; i < count; i++) to[i] = widen(from[i]);
 }
 
 // ReLU and normalisation of the maps at one place.
 template <typename T> inline void activate(const Stage &stage, const T *from, T *to, Scratch &room) {
-    load(stage, from, room.x.data());
+    load(stage, from, room.x.data(), stage.maps);
     const float *x = room.x.data(), *scale = room.scale.data();
     if (stage.window) {
         scales(stage, room);
@@ -122,7 +129,7 @@ template <typename T> inline void activate(const Stage &stage, const T *from, T 
 // From the gradient in room.g back to that of the convolution:
 // dx = g s^-b - 2 a b x W(g x s^(-b-1)), and nothing where the ReLU was shut.
 template <typename T> inline void pull_back(const Stage &stage, const T *from, T *to, Scratch &room) {
-    load(stage, from, room.x.data());
+    load(stage, from, room.x.data(), stage.maps);
     float *x = room.x.data(), *g = room.g.data(), *scale = room.scale.data(), *sums = room.sums.data();
     if (stage.window) {
         scales(stage, room);
@@ -178,7 +185,96 @@ inline void pool_place(const Stage &stage, const T *const *rows, int height, int
 
 inline int at_most(int value, int limit) { return value < limit ? value : limit; }
 
+// Some maps of one picture, for sums within each.
+constexpr int BLOCK = 32;
+
+struct Planes {
+    std::vector<float> x, g, across, sums, scale;
+    explicit Planes(size_t values) : x(values), g(values), across(values), sums(values), scale(values) {}
+};
+
+// Sums over a square about each place of each map, along rows and then along columns; outside counts as zero.
+inline void square_sums(const Stage &stage, const float *values, float *across, float *sums, int maps) {
+    const int half = stage.window / 2, line = stage.width * maps;
+    for (int row = 0; row < stage.height; row++)
+        for (int column = 0; column < stage.width; column++) {
+            float *to = across + row * line + column * maps;
+            for (int i = 0; i < maps; i++) to[i] = 0;
+            const int first = column > half ? column - half : 0, last = at_most(column + half, stage.width - 1);
+            for (int at = first; at <= last; at++) {
+                const float *from = values + row * line + at * maps;
+                for (int i = 0; i < maps; i++) to[i] += from[i];
+            }
+        }
+    for (int row = 0; row < stage.height; row++) {
+        float *to = sums + row * line;
+        for (int i = 0; i < line; i++) to[i] = 0;
+        const int first = row > half ? row - half : 0, last = at_most(row + half, stage.height - 1);
+        for (int at = first; at <= last; at++)
+            for (int i = 0; i < line; i++) to[i] += across[at * line + i];
+    }
+}
+
+// ReLU and normalisation within maps, of `maps` maps of a picture from `first` on; s and s^-beta are left in `room`.
+template <typename T> inline void load_planes(const Stage &stage, const T *from, int first, int maps, Planes &room) {
+    const int places = stage.height * stage.width;
+    for (int place = 0; place < places; place++)
+        load(stage, from + size_t(place) * stage.maps + first, room.x.data() + place * maps, maps);
+    for (int i = 0; i < places * maps; i++) room.scale[i] = room.x[i] * room.x[i];
+    square_sums(stage, room.scale.data(), room.across.data(), room.sums.data(), maps);
+    powers(stage, room.sums.data(), room.scale.data(), places * maps);
+}
+
+template <typename T> void forward_within(const Stage &stage, const T *x, T *y) {
+    const size_t places = size_t(stage.height) * stage.width, picture_values = places * stage.maps;
+#pragma omp parallel num_threads(stage.threads)
+    {
+        Planes room(places * BLOCK);
+#pragma omp for schedule(static)
+        for (int picture = 0; picture < stage.pictures; picture++)
+            for (int first = 0; first < stage.maps; first += BLOCK) {
+                const int maps = at_most(BLOCK, stage.maps - first);
+                load_planes(stage, x + picture * picture_values, first, maps, room);
+                for (size_t place = 0; place < places; place++) {
+                    T *to = y + picture * picture_values + place * stage.maps + first;
+                    for (int i = 0; i < maps; i++) narrow(room.x[place * maps + i] * room.scale[place * maps + i], to[i]);
+                }
+            }
+    }
+}
+
+template <typename T> void backward_within(const Stage &stage, const T *x, const T *g, T *dx) {
+    const size_t places = size_t(stage.height) * stage.width, picture_values = places * stage.maps;
+    const float factor = 2 * stage.alpha * stage.beta;
+#pragma omp parallel num_threads(stage.threads)
+    {
+        Planes room(places * BLOCK);
+#pragma omp for schedule(static)
+        for (int picture = 0; picture < stage.pictures; picture++)
+            for (int first = 0; first < stage.maps; first += BLOCK) {
+                const int maps = at_most(BLOCK, stage.maps - first);
+                const size_t start = picture * picture_values + first;
+                load_planes(stage, x + picture * picture_values, first, maps, room);
+                float *values = room.x.data(), *pulled = room.g.data(), *scale = room.scale.data();
+                for (size_t place = 0; place < places; place++)
+                    for (int i = 0; i < maps; i++) {
+                        const size_t at = place * maps + i;
+                        pulled[at] = widen(g[start + place * stage.maps + i]) * scale[at];
+                        scale[at] = pulled[at] * values[at] / room.sums[at];  // what the window gathers
+                    }
+                square_sums(stage, scale, room.across.data(), room.sums.data(), maps);
+                for (size_t place = 0; place < places; place++)
+                    for (int i = 0; i < maps; i++) {
+                        const size_t at = place * maps + i;
+                        const float back = pulled[at] - factor * values[at] * room.sums[at];
+                        narrow(stage.relu && !(values[at] > 0) ? 0.0f : back, dx[start + place * stage.maps + i]);
+                    }
+            }
+    }
+}
+
 template <typename T> void forward(const Stage &stage, const T *x, T *y, uint8_t *where) {
+    if (stage.within && stage.window) return forward_within(stage, x, y);
     const size_t row = size_t(stage.width) * stage.maps, out_row = size_t(stage.across) * stage.maps;
 #pragma omp parallel num_threads(stage.threads)
     {
@@ -227,6 +323,7 @@ inline void unpool_place(const Stage &stage, float *const *rows, int height, int
 }
 
 template <typename T> void backward(const Stage &stage, const T *x, const T *g, const uint8_t *where, T *dx) {
+    if (stage.within && stage.window) return backward_within(stage, x, g, dx);
     const size_t row = size_t(stage.width) * stage.maps, out_row = size_t(stage.across) * stage.maps;
 #pragma omp parallel num_threads(stage.threads)
     {

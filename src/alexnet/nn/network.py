@@ -16,6 +16,7 @@ from alexnet.architectures import Architecture, Row
 from alexnet.errors import DataError
 from alexnet.nn.passage import through
 from alexnet.nn.response_norm import ResponseNorm
+from alexnet.nn.unshared import Unshared
 
 
 class Convolution(nn.Conv2d):
@@ -30,26 +31,6 @@ class Convolution(nn.Conv2d):
         """Convolve."""
         before, after = self.extra
         return super().forward(F.pad(x, (before, after, before, after)) if any(self.extra) else x)
-
-
-class Unshared(nn.Module):
-    """A convolution with a kernel of its own at every position (the "local" layers of the 2012 source)."""
-
-    def __init__(self, layer: layers.Convolution, shape: layers.Shape) -> None:
-        super().__init__()
-        channels, side, _ = layer.output(shape)
-        self.layer, self.side = layer, side
-        per_tower = channels // layer.towers
-        self.weight = nn.Parameter(torch.empty(side * side, layer.towers, per_tower, layer.fan_in(shape)))
-        self.bias = nn.Parameter(torch.empty(channels, side, side))
-
-    def forward(self, x: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n channels oh ow"]:
-        """Multiply each patch with the kernel of its position."""
-        before, after = self.layer.padding
-        patches = F.unfold(F.pad(x, (before, after, before, after)), self.layer.kernel, stride=self.layer.stride)
-        patches = patches.unflatten(1, (self.layer.towers, -1))  # n towers fan_in positions
-        out = torch.einsum("ntip,ptoi->ntop", patches, self.weight)
-        return out.reshape(-1, self.layer.channels, self.side, self.side) + self.bias
 
 
 class FullyConnected(nn.Linear):
@@ -80,6 +61,14 @@ class MaskDropout(nn.Module):
         return F.dropout(x, self.probability, self.training) * (1 - self.probability)
 
 
+class AdaptivePool(nn.AdaptiveAvgPool2d):
+    """Average pooling to a fixed side, which leaves maps of that side alone."""
+
+    def forward(self, x: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n maps side side"]:
+        """Pool."""
+        return x if x.shape[-2:] == (self.output_size, self.output_size) else super().forward(x)
+
+
 def module_of(row: Row) -> nn.Module:
     """Make the module of one layer; weights are left for `initialise`."""
     match row.layer:
@@ -96,7 +85,7 @@ def module_of(row: Row) -> nn.Module:
         case layers.Pool() as layer:
             return nn.AvgPool2d(layer.kernel, layer.stride, ceil_mode=layer.round_up, count_include_pad=False)
         case layers.AdaptivePool(side=side):
-            return nn.Identity() if row.input == row.output else nn.AdaptiveAvgPool2d(side)
+            return AdaptivePool(side)
         case layers.Dropout(probability=probability, kind=kind):
             return MaskDropout(probability) if kind == "mask" else nn.Dropout(probability)
 

@@ -1,7 +1,8 @@
-"""Response normalisation over maps (§3.3) on the CPU, with the ReLU before it and the max pool after it, in one pass.
+"""Response normalisation (§3.3) on the CPU, with the ReLU before it and the max pool after it, in one pass.
 
 Alone, each of them reads and writes all maps; together, a row of maps is normalised and pooled while it lies in the
-processor's cache, and only the input and a byte for each pooled value are kept for the way back. The numbers are those
+processor's cache, and only the input and a byte for each pooled value are kept for the way back. (Sums within a map
+need more of it than a row: they take a few maps of a picture at a time, and no pool.) The numbers are those
 of the layers one after another: the same roundings at the same places. `norm_kernels` is the same for a GPU.
 """
 
@@ -26,7 +27,7 @@ class _Stage(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int32) for name in ("threads", "pictures", "height", "width", "maps")),
-        *((name, ctypes.c_int32) for name in ("relu", "window", "towers")),
+        *((name, ctypes.c_int32) for name in ("relu", "window", "towers", "within")),
         *((name, ctypes.c_float) for name in ("alpha", "beta", "k")),
         *((name, ctypes.c_int32) for name in ("kernel", "stride", "down", "across")),
     )
@@ -37,7 +38,7 @@ def available(x: Tensor, layer: ResponseNorm, pool: Pool | None = None) -> bool:
     pools = pool is None or (pool.kind == "max" and pool.kernel <= LARGEST_KERNEL)
     there = x.device.type == "cpu" and x.dtype in DTYPES and x.dim() == 4
     return (
-        layer.over == "maps"
+        (layer.over == "maps" or pool is None)
         and pools
         and there
         and not torch.compiler.is_compiling()
@@ -48,7 +49,7 @@ def available(x: Tensor, layer: ResponseNorm, pool: Pool | None = None) -> bool:
 def normalise(
     x: Float[Tensor, "n maps h w"], layer: ResponseNorm, relu: bool = False, pool: Pool | None = None
 ) -> Float[Tensor, "n maps oh ow"]:
-    """Normalise over maps (§3.3), after a ReLU and before a max pool (§3.4) if wanted; see `available` for what can be.
+    """Normalise (§3.3), after a ReLU and before a max pool (§3.4) if wanted; see `available` for what can be.
 
     Args:
         x: The maps; worked on as channels last, of which a copy is made where they lie otherwise.
@@ -70,6 +71,7 @@ def normalise(
         relu=relu,
         window=0 if nothing else layer.size,
         towers=layer.towers,
+        within=layer.over == "map",
         alpha=layer.effective_alpha,
         beta=layer.beta,
         k=layer.k,

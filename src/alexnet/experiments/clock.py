@@ -1,0 +1,116 @@
+"""Training and scoring by the clock: from typing `alexnet train` to the end of `alexnet evaluate`.
+
+Both commands are run as anybody types them, each in a process of its own; starting Python, checks after each epoch,
+checkpoints and the drawing of curves are in the time. Times are honest only on a machine that does nothing else; the
+processors' own time is kept beside them.
+"""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from alexnet.architectures import Architecture
+from alexnet.catalogue import named
+from alexnet.durable import write_json
+from alexnet.errors import AlexNetError
+from alexnet.progress import say
+from alexnet.recipe import Recipe
+from alexnet.variations import vary
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to train and to score.
+
+    Attributes:
+        arch: Name of the network.
+        changes: What `--vary` gets.
+        recipe: Of which the seed is set for each run.
+        crops: How many crops are averaged at test.
+        seeds: One run each.
+    """
+
+    arch: str
+    changes: tuple[str, ...]
+    recipe: Recipe
+    crops: int = 1
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+    @property
+    def network(self) -> Architecture:
+        """The network, varied."""
+        return vary(named(self.arch), *self.changes)
+
+    def with_changes(self, **fields: object) -> "Way":
+        """Give the same with other fields of the recipe."""
+        return replace(self, recipe=self.recipe.with_changes(**fields))
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What one clocked run came to.
+
+    Attributes:
+        top1: On the test pictures.
+        seconds: By the clock.
+        processor_seconds: Of all processors.
+    """
+
+    top1: float
+    seconds: float
+    processor_seconds: float
+
+
+def clocked(way: Way, store: Path, path: Path, seed: int) -> Timed:
+    """Train and score once, by the clock; what an earlier call measured to its end is taken as it is.
+
+    Only whole runs are clocked: one that was interrupted is begun anew.
+
+    Args:
+        way: How.
+        store: Prepared pictures.
+        path: Folder of the run; beside it lie its recipe and what was measured.
+        seed: Of the run.
+
+    Raises:
+        AlexNetError: If a command fails.
+    """
+    file, recipe = path.with_suffix(".json"), path.with_suffix(".recipe.json")
+    if file.is_file():
+        return Timed(**json.loads(file.read_text(encoding="utf-8")))
+    shutil.rmtree(path, ignore_errors=True)
+    write_json(recipe, way.recipe.to_json())
+    words = ["train", str(store), "--arch", way.arch, "--recipe", str(recipe), "--seed", str(seed), "--run", str(path)]
+    words += [word for change in way.changes for word in ("--vary", change)]
+    begun, before = time.monotonic(), processor_seconds()
+    typed(words)
+    told = json.loads(typed(["evaluate", str(path), "--crops", str(way.crops), "--json"]))
+    timed = Timed(told["top1"], time.monotonic() - begun, processor_seconds() - before)
+    say(f"{path.name}: {timed.top1:.2%} in {timed.seconds:.0f} s, {timed.processor_seconds:.0f} s of processors")
+    write_json(file, asdict(timed))
+    return timed
+
+
+def typed(words: Sequence[str]) -> str:
+    """Run a command as a user would, in a process of its own; give what it prints.
+
+    Raises:
+        AlexNetError: If it fails.
+    """
+    command = [sys.executable, "-m", "alexnet", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise AlexNetError(f"alexnet {' '.join(words)} ended with {done.returncode}: mend that, and run this again")
+    return done.stdout
+
+
+def processor_seconds() -> float:
+    """Give the time that processors spent on commands that have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime

@@ -1,0 +1,184 @@
+"""Seconds to 80, 85 and 90 % top-1 on CIFAR-10's test pictures, from typing the command, on the machine at hand.
+
+Two tables: an AlexNet (`cifar-alexnet`: five convolutions with the paper's kernels and response norms, or the share of
+them that `width` says, and three fully connected layers; no batch norm, no residuals), and cuda-convnet's networks.
+
+Protocol, fixed before the runs: the store is prepared before; all 50,000 and all 10,000 pictures; `clock` says what is
+in the time. Each target has a recipe that is planned to end there, chosen on a fifth of the training pictures, held
+out. A run that ends below its target failed: its time counts, and so does the failure. Beside these stand a plain
+recipe, whose log says after which epoch it was first at a target (which nobody knows beforehand), and what the recipe
+of one target loses without one trick, in the same number of epochs and without the clock: accuracy, or time, or both.
+"""
+
+import math
+import statistics
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from alexnet.data.preparation import prepare
+from alexnet.data.store import Store
+from alexnet.evaluation import evaluate
+from alexnet.experiments.clock import Way, clocked
+from alexnet.experiments.evidence import Row, finished_run, keep, table
+from alexnet.recipe import Recipe
+from alexnet.recipes import RECIPES
+from alexnet.report.curves import draw_curves
+from alexnet.runs.run import Run
+
+# Rows, and the runs that they come from by the names of their folders.
+Found = tuple[list[Row], dict[str, Run]]
+
+TRICK_SEEDS = (0, 1)
+
+# As PyTorch's lessons have it: one rate to the end, float32, no smoothing, no average.
+PLAIN = Recipe(
+    epochs=20, optimizer="sgd", schedule="constant", start="he", colour_noise=0.0, crop="centre", precision="float32"
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One table.
+
+    Attributes:
+        name: Its word in labels.
+        folder: Its word in the names of folders.
+        targets: The way for each target, a share of the test pictures.
+        plain: What stands beside them.
+        tried: The target whose way is tried without one trick after another.
+    """
+
+    name: str
+    folder: str
+    targets: dict[float, Way]
+    plain: Way
+    tried: float
+
+
+_ALEXNET = Way("cifar-alexnet", ("width=0.5", "dropout=0.1"), RECIPES["cifar-alexnet"], 2)
+_HOUR = Way("cifar-alexnet", ("width=0.5",), RECIPES["cifar-alexnet"], 10, seeds=(0,))
+_CONVNET = Way("cifar-11pct", (), RECIPES["cifar-alexnet"].with_changes(pad=0, label_smoothing=0.0), 10)
+FAMILIES = (
+    Family(
+        "an AlexNet",
+        "alexnet",
+        {0.80: _ALEXNET.with_changes(epochs=6), 0.85: _ALEXNET.with_changes(epochs=14), 0.90: _HOUR},
+        Way(_ALEXNET.arch, _ALEXNET.changes, PLAIN),
+        0.80,
+    ),
+    Family(
+        "cuda-convnet's",
+        "convnet",
+        {0.80: _CONVNET.with_changes(epochs=6), 0.85: _CONVNET.with_changes(epochs=16)},
+        Way(_CONVNET.arch, (), PLAIN),
+        0.80,
+    ),
+)
+
+
+def tricks(way: Way) -> dict[str, Way]:
+    """Leave one trick after another out of a way."""
+    recipe, root = way.recipe, (128 / way.recipe.batch_size) ** 0.5
+    listed = {
+        "the fall of the rate": way.with_changes(schedule="constant"),
+        f"batches of {recipe.batch_size} (128, at {root:.2g} times the rate)": way.with_changes(
+            batch_size=128, lr=recipe.lr * root
+        ),
+        "Nesterov's momentum (PyTorch's SGD)": way.with_changes(optimizer="sgd"),
+        "He's start (the network's own)": way.with_changes(start="architecture"),
+        "views that grow": way.with_changes(first_side=0),
+        "shifted pictures": way.with_changes(pad=0),
+        "mirrored pictures": way.with_changes(mirror=0.0),
+        "smoothed labels": way.with_changes(label_smoothing=0.0),
+        "averaged weights": way.with_changes(weight_average=0.0),
+        "bfloat16": way.with_changes(precision="float32"),
+        "more views at test": Way(way.arch, way.changes, recipe),
+    }
+    return {name: one for name, one in listed.items() if one != way}
+
+
+def clock_targets(family: Family, store: Path, work: Path, quick: bool) -> Found:
+    """Clock the way to each target, several times."""
+    rows: list[Row] = []
+    runs: dict[str, Run] = {}
+    for target, way in list(family.targets.items())[: 1 if quick else None]:
+        way, seeds = (way.with_changes(epochs=1), way.seeds[:1]) if quick else (way, way.seeds)
+        names = [f"{family.folder}-{100 * target:.0f}-{seed}" for seed in seeds]
+        timed = [clocked(way, store, work / name, seed) for name, seed in zip(names, seeds, strict=True)]
+        failed, busy = sum(one.top1 < target for one in timed), statistics.fmean(one.processor_seconds for one in timed)
+        label = f"{family.name} to {target:.0%}: {way.network.name}, {in_epochs(way)}"
+        note = f"{failed} of {len(timed)} failed; {busy:.0f} s of processors"
+        rows.append(Row(label, "seconds", None, tuple(one.seconds for one in timed), seeds, note))
+        rows.append(Row(label, "top1", None, tuple(one.top1 for one in timed), seeds))
+        runs |= {name: Run(work / name) for name in names}
+    return rows, runs
+
+
+def plain_rows(family: Family, log: list[dict[str, Any]]) -> list[Row]:
+    """Tell when a plain training was first at each target, by its log."""
+    until, rows = list(accumulate(row["seconds"] for row in log)), []
+    for target in family.targets:
+        reached = [at for at, row in zip(until, log, strict=True) if row["val_top1"] >= target]
+        note = "" if reached else f"not within {len(log)} epochs and {until[-1]:.0f} s"
+        label = f"{family.name} to {target:.0%}: a plain recipe"
+        rows.append(Row(label, "seconds", None, (reached[0] if reached else math.nan,), (0,), note))
+    return rows
+
+
+def without_tricks(family: Family, store: Store, work: Path, quick: bool) -> Found:
+    """Measure the way to one target, whole and without each trick, in the same number of epochs."""
+    whole = family.targets[family.tried]
+    rows: list[Row] = []
+    runs: dict[str, Run] = {}
+    for number, (name, way) in enumerate(list({"": whole, **tricks(whole)}.items())[: 2 if quick else None]):
+        way, seeds = (way.with_changes(epochs=1), TRICK_SEEDS[:1]) if quick else (way, TRICK_SEEDS)
+        values, seconds = [], 0.0
+        for seed in seeds:
+            path = work / f"{family.folder}-trick-{number}-{seed}"
+            run = runs[path.name] = finished_run(store, way.network, way.recipe.with_changes(seed=seed), path)
+            seconds += sum(row["seconds"] for row in run.log()) / len(seeds)
+            values.append(evaluate([run.trained()], store.splits["test"], way.crops).top1)
+        lost = f"{statistics.fmean(values) - statistics.fmean(rows[0].values):+.2%}, " if rows else ""
+        label = f"{family.name}, {in_epochs(way)}{f', without {name}' if name else ''}"
+        rows.append(Row(label, "top1", None, tuple(values), seeds, f"{lost}{seconds:.0f} s of training"))
+    return rows, runs
+
+
+def in_epochs(way: Way) -> str:
+    """Say how long it trains."""
+    return f"{way.recipe.epochs} epoch{'s' * (way.recipe.epochs > 1)}"
+
+
+def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
+    """Clock every target, train what stands beside, keep and print both tables.
+
+    Args:
+        data: Folder that holds `cifar-10-batches-py`.
+        work: Folder for store and runs.
+        results: Folder for the evidence.
+        quick: The first target and the first trick of each table, one epoch of 1,280 pictures each, 200 scored.
+    """
+    limit = {"train": 1_280, "test": 200} if quick else {}
+    store = prepare("cifar10", data / "cifar-10-batches-py", work / "store", limit=limit)
+    rows: list[Row] = []
+    runs: dict[str, Run] = {}
+    told: list[str] = []
+    for family in FAMILIES:
+        timed, clocked_runs = clock_targets(family, store.path, work, quick)
+        plain = family.plain.with_changes(epochs=1) if quick else family.plain
+        run = finished_run(store, plain.network, plain.recipe, work / f"{family.folder}-plain-0")
+        beside, tried = without_tricks(family, store, work, quick)
+        rows += [*timed, *plain_rows(family, run.log()), *beside]
+        runs |= {**clocked_runs, run.path.name: run, **tried}
+        reached = zip(family.targets, timed[::2], strict=False)
+        told += [f"{family.name} to {target:.0%}: {statistics.fmean(row.values):.0f} s" for target, row in reached]
+    folder, verdict = results / "time-to-accuracy", f"{'; '.join(told)}."
+    seconds = sum(row["seconds"] for run in runs.values() for row in run.log())
+    keep(folder, "time-to-accuracy", "alexnet reproduce time-to-accuracy", seconds / 60, rows, verdict, runs)
+    first = f"{FAMILIES[0].folder}-"
+    drawn = [run.path for name, run in runs.items() if name.startswith(first) and name.endswith("-0")]
+    draw_curves([path for path in drawn if "-trick-" not in path.name], folder / "curves.png")
+    print(table(rows))
+    print(f"{verdict}\nevidence: {folder}")
