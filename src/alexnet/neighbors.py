@@ -186,7 +186,7 @@ class Gallery:
             UsageError: If the network has no such layer.
             AlexNetError: If the vectors cannot be written.
         """
-        place = torch.from_numpy(pictures).to(self.trained.device)
+        place = torch.tensor(pictures, device=self.trained.device)  # a copy: not all arrays may be written
         return self._named(*nearest(self.features, layer_values(self.trained, self.layer, place), count))
 
     def by_pixels(self, pictures: UInt8[np.ndarray, "n side side 3"], count: int = SHOWN) -> list[list[Neighbor]]:
@@ -195,7 +195,7 @@ class Gallery:
         Raises:
             AlexNetError: If the vectors cannot be written.
         """
-        return self._named(*nearest(self.pixels, pixel_values(torch.from_numpy(pictures)), count))
+        return self._named(*nearest(self.pixels, pixel_values(torch.tensor(pictures)), count))
 
     def _named(self, distances: Float64[np.ndarray, "q k"], places: Int64[np.ndarray, "q k"]) -> list[list[Neighbor]]:
         train, classes = self.store.splits["train"], self.store.classes

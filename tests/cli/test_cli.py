@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from alexnet import __main__ as entry
 from alexnet.cli import main, parser
 from alexnet.flags import Parser
 
@@ -300,3 +301,21 @@ def test_no_line_of_words_ends_in_a_traceback(command, words):
     assert done.code in (0, 2, 3)
     assert "unforeseen" not in done.err
     assert done.err.count("\n") == (done.code != 0)
+
+
+def test_stopped_before_it_is_read_it_says_so(monkeypatch, capsys):
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("alexnet.cli.main", stopped)
+    assert entry.main() == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_without_standard_error_it_works(tiny_store, tmp_path):
+    words = f"train {tiny_store} --arch cifar-18pct --vary side=24 --epochs 1 --batch-size 16 --run closed"
+    done = subprocess.run(
+        ["bash", "-c", f"exec {sys.executable} -m alexnet {words} 2>&-"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "closed" / "log.jsonl").read_text().count("\n") == 1

@@ -51,6 +51,20 @@ def test_own_pictures_may_be_asked_about(command, run, photos, tmp_path):
     assert (tmp_path / "mine.png").is_file()
 
 
+def test_a_bad_picture_among_others_is_told_and_stops_none(command, photo_run, photos, tmp_path):
+    (photos / "train").mkdir(exist_ok=True)
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    good = next((photos / "train").rglob("*.[jp]*g"))
+    done = command("neighbors", photo_run, "--query", bad, good, "--out", "n.png")
+    assert done.code == 3
+    assert f"error: {bad}" in done.err
+    assert f"{good}\n  by " in done.out
+    assert (tmp_path / "n.png").is_file()
+    assert command("neighbors", photo_run, "--query", bad, bad, "--out", "m.png").code == 3
+    assert not (tmp_path / "m.png").exists()
+
+
 def test_a_training_picture_finds_itself_first(command, photo_run, photos, tmp_path):
     run = shutil.copytree(photo_run, tmp_path / "run")
     (told,) = json.loads(command("neighbors", run, "--query", photos / "train" / "cats" / "1.png", "--json").out)

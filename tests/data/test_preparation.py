@@ -157,6 +157,16 @@ def test_a_store_is_replaced(tmp_path, state):
     assert sorted(file.name for file in tmp_path.iterdir()) == [".store.lock", "store"]
 
 
+def test_that_another_store_was_replaced_is_told(tmp_path):
+    told = []
+    first = prepare("shapes", None, tmp_path / "store", count=80, side=16, say=told.append).digest
+    prepare("shapes", None, tmp_path / "store", count=80, side=16, say=told.append)
+    assert told == []
+    prepare("shapes", None, tmp_path / "store", count=80, side=24, say=told.append)
+    assert len(told) == 1
+    assert f"replaces another store (digest {first[:12]})" in told[0]
+
+
 def test_store_and_source_must_not_lie_in_each_other(pictures, tmp_path):
     with pytest.raises(UsageError, match="lie in each other"):
         prepare("folder", pictures, pictures / "store", side=16)

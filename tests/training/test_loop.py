@@ -380,6 +380,15 @@ def test_a_finished_run_is_left_as_it_is(start):
     assert len(before) > 5
 
 
+def test_a_finished_run_stays_that_of_its_store_whatever_is_allowed(start, tmp_path, capsys):
+    run = start()
+    before = (run.path / "store.json").read_bytes()
+    other = prepare("shapes", None, tmp_path / "other", side=32, count=80)
+    resume(run.path, store=other.path, allow_changes=True)
+    assert (run.path / "store.json").read_bytes() == before
+    assert "the end will be another" not in capsys.readouterr().err
+
+
 def test_training_works_beside_the_main_thread(start):
     runs = []
     thread = threading.Thread(target=lambda: runs.append(start()))
@@ -724,7 +733,7 @@ def test_a_store_that_moved_is_taken_and_another_only_when_that_is_said(
     with pytest.raises(Interrupted):
         start(store=store)
     moved = store.rename(tmp_path / "moved")
-    with pytest.raises(DataError, match="which is gone: prepare it again there, or say where it lies"):
+    with pytest.raises(DataError, match="which is gone: prepare it again there, or say with --store where it lies"):
         resume(tmp_path / "run")
     with pytest.raises(
         DataError, match=r"other is another store than .* learned from .digest \w{12}, was \w{12}.: give"

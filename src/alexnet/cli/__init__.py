@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, AlexNetError):
             complain(str(error))
             return 143 if isinstance(error.__cause__, Terminated) else error.exit_code
+        if isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC:
+            complain("what was to be printed cannot be written (no space left on device): send it elsewhere")
+            return 1
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             complain(f"{str(error.filename)[:60]}… is longer than a file's name can be: shorten it")
             return UsageError.exit_code

@@ -2,15 +2,18 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexnet.cli.options import Options, add_device, chosen_device
 from alexnet.cli.pictures import chosen_split, chosen_store, picture_files
+from alexnet.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from alexnet.data.store import Store
     from alexnet.neighbors import Gallery, Match
     from alexnet.prediction import Model
 
@@ -32,8 +35,8 @@ def add_neighbors(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
 
 
-def run_neighbors(options: Options) -> None:
-    """Find the nearest training pictures, by the network and by pixels, and draw them."""
+def run_neighbors(options: Options) -> int:
+    """Find the nearest training pictures, by the network and by pixels, and draw them; 3 if a query was no picture."""
     from alexnet.data.canvas import refuse_other_than_png
     from alexnet.neighbors import Gallery
     from alexnet.prediction import load
@@ -45,10 +48,11 @@ def run_neighbors(options: Options) -> None:
         refuse_other_than_png(out)
     model = load(options.run, chosen_device(options))
     store = chosen_store(options)
+    asked, refused = queries(options, model, store)
     total = 2 * len(store.splits["train"])  # once for the features and once for the pixels
     with Progress("vectors of the training pictures", total) as progress:
         gallery = Gallery.of(model.trained, store, home / "features", options.layer, progress.advance)
-        matches = gallery.matches(*queries(options, model, gallery))
+        matches = gallery.matches(*asked)
     if options.json:
         print(json.dumps([match.to_json() for match in matches]))
     else:
@@ -57,22 +61,34 @@ def run_neighbors(options: Options) -> None:
         draw(gallery, matches, out)
         if not options.json:
             print(out)
+    return DataError.exit_code if refused else 0
 
 
-def queries(options: Options, model: "Model", gallery: "Gallery") -> "tuple[list[str], list[str | None], np.ndarray]":
-    """Give names, classes and pictures of what neighbors are wanted of."""
+def queries(
+    options: Options, model: "Model", store: "Store"
+) -> "tuple[tuple[list[str], list[str | None], np.ndarray], int]":
+    """Give names, classes and pictures of what neighbors are wanted of, and how many files were refused."""
     import numpy as np
 
     from alexnet.data.choosing import spread
 
-    store = gallery.store
     if options.query:
-        files = picture_files(options.query)
-        return list(map(str, files)), [None] * len(files), np.stack([model.stored(file) for file in files])
+        files, names, pictures = picture_files(options.query), list[str](), list[np.ndarray]()
+        for file in files:
+            try:
+                pictures.append(model.stored(file))
+                names.append(str(file))
+            except DataError as error:
+                if len(files) == 1:
+                    raise
+                print(f"error: {error}", file=sys.stderr)
+        if not pictures:
+            raise DataError("none of the files can be searched for: give others")
+        return (names, [None] * len(names), np.stack(pictures)), len(files) - len(names)
     held_out = chosen_split(store, None)
     places = spread(held_out.labels, QUERIES)
     labels: list[str | None] = [store.classes[label] for label in held_out.labels[places]]
-    return [held_out.names[place] for place in places], labels, held_out.pictures(places)
+    return ([held_out.names[place] for place in places], labels, held_out.pictures(places)), 0
 
 
 def print_matches(matches: "list[Match]", layer: str) -> None:

@@ -119,6 +119,8 @@ def said_of_input(changes: list[str]) -> str | None:
 
 def varied(architecture: Architecture, changes: list[str], recipe: Recipe, pretrained: bool) -> Architecture:
     """Apply --vary; refuse an input that the recipe's start would put aside."""
+    if any(change.startswith("classes=") for change in changes):
+        raise UsageError("--vary classes=… is the store's to say: leave it out")
     he, said = recipe.start == "he", said_of_input(changes)
     if he and not pretrained and said not in (None, "input=deviation"):
         raise UsageError(

@@ -209,6 +209,14 @@ def _is_store(path: Path) -> bool:
     return True
 
 
+def _digest(path: Path) -> str | None:
+    """Give the digest of the store that lies at a place, if one does."""
+    try:
+        return str(read_manifest(path)["digest"])
+    except (UsageError, DataError):
+        return None
+
+
 def _free(destination: Path) -> int:
     return shutil.disk_usage(destination.parent).free
 
@@ -269,6 +277,7 @@ class _Job:
         if self.workers < 0:
             raise UsageError(f"workers must be 0 (one a core) or more, not {self.workers}")
         refuse_destination(destination, path, kind, part)
+        before = _digest(destination)
         plan = Plan(
             kind=kind,
             fingerprint=reader.fingerprint,
@@ -289,4 +298,6 @@ class _Job:
                 if part is None:
                     finish(work.store, work.notes, plan)
                 work.publish(destination)
+        if before not in (None, _digest(destination)):
+            self.say(f"{destination} replaces another store (digest {before[:12]}), which runs may have learned from")
         return plan

@@ -122,7 +122,7 @@ def store_of(run: Run, moved: Path | None) -> tuple[Store | None, str]:
     try:
         return run.store(), ""
     except (DataError, UsageError) as error:
-        return None, str(error).replace("alexnet resume --store", "alexnet report --store")
+        return None, str(error)
 
 
 def split_of(store: Store, name: str | None) -> str:

@@ -129,7 +129,7 @@ class Run:
         facts = self._json("store.json", "path", "digest")
         path = Path(facts["path"]) if moved is None else moved
         if moved is None and not path.is_dir():
-            way_out = "prepare it again there, or say where it lies: alexnet resume --store STORE"
+            way_out = "prepare it again there, or say with --store where it lies"
             raise DataError(f"{self.path} learned from {path}, which is gone: {way_out}")
         store = Store(path)
         if store.digest == facts["digest"] or allow_changes:
@@ -137,7 +137,8 @@ class Run:
         told = "".join(f"; {text}" for text in differences.of_classes(self.classes, store.classes))
         raise DataError(
             f"{path} is another store than {self.path} learned from (digest {store.digest[:12]}, was "
-            f"{str(facts['digest'])[:12]}{told}): give that one, or allow it with alexnet resume --allow-changes"
+            f"{str(facts['digest'])[:12]}{told}): say with --store where that lies; alexnet resume "
+            f"{self.path} --allow-changes goes on learning from another"
         )
 
     def learns_from(self, store: Store) -> None:

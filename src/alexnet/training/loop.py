@@ -265,14 +265,12 @@ def _go_on(
 
 def _restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str, allow_changes: bool) -> Learner:
     """Make the learner of a run as it was at a checkpoint, or as it began."""
-    architecture, recipe = run.architecture, run.recipe
+    architecture, recipe, odd = run.architecture, run.recipe, list[str]()
     if checkpoint is not None:
         odd = checkpoint.differences(architecture, recipe, store)
         if odd and not allow_changes:
             way_out = f"put that back, or allow it with alexnet resume {run.path} --allow-changes"
             raise DataError(f"{checkpoint.path} was made with something else ({'; '.join(odd)}): {way_out}")
-        for text in odd:
-            say(f"note: {text}: the end will be another than it would have been")
         checkpoint.refuse_other(architecture)
     # A checkpoint has the weights already that the run began with.
     learner = Learner(store, architecture, recipe, torch.device(device), None if checkpoint else run.weights())
@@ -281,5 +279,8 @@ def _restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str
         learner.restore(checkpoint)
         _say(*learner.notes)
         run.journal.write(learner.history)
-    run.learns_from(store)
+    if not learner.finished:
+        _say(*(f"{text}: the end will be another than it would have been" for text in odd))
+    if not (learner.finished and odd):
+        run.learns_from(store)
     return learner
