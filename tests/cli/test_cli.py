@@ -319,3 +319,15 @@ def test_without_standard_error_it_works(tiny_store, tmp_path):
     )
     assert done.returncode == 0
     assert (tmp_path / "closed" / "log.jsonl").read_text().count("\n") == 1
+
+
+def test_what_fails_in_the_wake_of_an_interruption_is_none_of_its_own(monkeypatch, capsys):
+    def run(arguments):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("cannot release un-acquired lock")
+
+    monkeypatch.setattr("alexnet.cli.run", run)
+    assert main(["info"]) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"

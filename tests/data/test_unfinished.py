@@ -231,7 +231,7 @@ def test_kills_at_twenty_random_moments_leave_nothing_half(tmp_path):
     assert len(kills) == 20
     for told in kills:
         judge(told)
-    assert sum(told["signal"] == 9 for told in kills) >= 10
+    assert sum(told["signal"] == 9 for told in kills) >= 5
 
 
 def test_totals_of_the_statistics_do_not_depend_on_shards(tmp_path, monkeypatch, wanted):

@@ -1,6 +1,7 @@
 """Equal runs are equal to the last bit: in fresh processes, from stores made by any number of workers, anywhere."""
 
 import hashlib
+import os
 import zlib
 
 import numpy as np
@@ -9,11 +10,13 @@ import pytest
 from alexnet.data.chance import Chance, order
 
 SLOW = pytest.mark.slow
+# Where the compiled kernels lie: without them PyTorch's sum in another order.
+CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
 # What surrounds a process and must not matter: the order of sets, the clock's zone, language and decimal comma, names.
 SURROUNDINGS = [
     {"PYTHONHASHSEED": "1", "TZ": "Asia/Kathmandu", "LC_ALL": "C"},
     {"PYTHONHASHSEED": "2", "TZ": "America/St_Johns", "LC_ALL": "de_DE.UTF-8"},
-    {"PYTHONHASHSEED": "3", "COLUMNS": "40", "HOME": "/proc/nowhere", "MPLBACKEND": "agg"},
+    {"PYTHONHASHSEED": "3", "COLUMNS": "40", "HOME": "/proc/nowhere", "XDG_CACHE_HOME": CACHE, "MPLBACKEND": "agg"},
     {"PYTHONHASHSEED": "random", "PYTHONOPTIMIZE": "1", "TMPDIR": "/dev/shm"},
     {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "tr_TR.UTF-8"},
 ]

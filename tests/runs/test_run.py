@@ -119,11 +119,15 @@ def test_classes_that_cannot_be_read_are_one_clear_error(run, text):
 def test_a_store_that_is_gone_or_another_is_refused(run, tiny_store, photo_store):
     facts = json.loads((run.path / "store.json").read_text())
     (run.path / "store.json").write_text(json.dumps(facts | {"path": str(run.path / "nowhere")}))
-    with pytest.raises(DataError, match=r"learned from .*nowhere, which is gone: prepare it again there, or say with --store where"):
+    with pytest.raises(
+        DataError, match=r"learned from .*nowhere, which is gone: prepare it again there, or say with --store where"
+    ):
         run.store()
     assert run.store(tiny_store).digest == facts["digest"]
     (run.path / "store.json").write_text(json.dumps(facts | {"path": str(photo_store)}))
-    other = r"is another store than .* learned from .digest \w{12}, was \w{12}; classes: there were 10, are 3.: give"
+    other = (
+        r"is another store than .* learned from .digest \w{12}, was \w{12}; classes: there were 10, are 3.: say with"
+    )
     with pytest.raises(DataError, match=other):
         run.store()
     assert run.store(allow_changes=True).path == photo_store

@@ -736,7 +736,7 @@ def test_a_store_that_moved_is_taken_and_another_only_when_that_is_said(
     with pytest.raises(DataError, match="which is gone: prepare it again there, or say with --store where it lies"):
         resume(tmp_path / "run")
     with pytest.raises(
-        DataError, match=r"other is another store than .* learned from .digest \w{12}, was \w{12}.: give"
+        DataError, match=r"other is another store than .* learned from .digest \w{12}, was \w{12}.: say with"
     ):
         resume(tmp_path / "run", store=other.path)
     capsys.readouterr()

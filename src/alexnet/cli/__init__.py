@@ -41,9 +41,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             complain(f"{str(error.filename)[:60]}… is longer than a file's name can be: shorten it")
             return UsageError.exit_code
+        if interrupted := stopped_by(error):
+            complain("interrupted")
+            return 143 if isinstance(interrupted, Terminated) else 130
         what = ": ".join(filter(None, (type(error).__name__, str(error))))
         complain(f"{what} (unforeseen: --debug shows where)")
         return 1
+
+
+def stopped_by(error: BaseException) -> KeyboardInterrupt | None:
+    """Find the interruption in whose wake something failed: a second Ctrl-C may come anywhere, in a lock too."""
+    earlier = error.__context__
+    while earlier is not None and not isinstance(earlier, KeyboardInterrupt):
+        earlier = earlier.__context__
+    return earlier
 
 
 def complain(text: str) -> None:

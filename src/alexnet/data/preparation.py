@@ -25,7 +25,7 @@ from alexnet.data.sources.hub import Hub
 from alexnet.data.sources.imagenet import ImageNet
 from alexnet.data.sources.shapes import Shapes
 from alexnet.data.sources.stanford_dogs import StanfordDogs
-from alexnet.data.store import PLAN, Store, read_manifest
+from alexnet.data.store import PLAN, Store, digest_at, read_manifest
 from alexnet.data.unfinished import Say, Unfinished, locked, unfinished, unfinished_plan
 from alexnet.data.writing import finish
 from alexnet.errors import AlexNetError, DataError, UsageError, did_you_mean
@@ -209,14 +209,6 @@ def _is_store(path: Path) -> bool:
     return True
 
 
-def _digest(path: Path) -> str | None:
-    """Give the digest of the store that lies at a place, if one does."""
-    try:
-        return str(read_manifest(path)["digest"])
-    except (UsageError, DataError):
-        return None
-
-
 def _free(destination: Path) -> int:
     return shutil.disk_usage(destination.parent).free
 
@@ -277,7 +269,7 @@ class _Job:
         if self.workers < 0:
             raise UsageError(f"workers must be 0 (one a core) or more, not {self.workers}")
         refuse_destination(destination, path, kind, part)
-        before = _digest(destination)
+        before = digest_at(destination)
         plan = Plan(
             kind=kind,
             fingerprint=reader.fingerprint,
@@ -298,6 +290,6 @@ class _Job:
                 if part is None:
                     finish(work.store, work.notes, plan)
                 work.publish(destination)
-        if before not in (None, _digest(destination)):
+        if before not in (None, digest_at(destination)):
             self.say(f"{destination} replaces another store (digest {before[:12]}), which runs may have learned from")
         return plan

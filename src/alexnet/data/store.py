@@ -67,6 +67,14 @@ def manifest_digest(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode("ascii")).hexdigest()
 
 
+def digest_at(path: Path) -> str | None:
+    """Give the digest of the store that lies at a place, if one does."""
+    try:
+        return str(read_manifest(path)["digest"])
+    except (UsageError, DataError):
+        return None
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read the manifest of the store at `path` and check its form, version and digest.
 
