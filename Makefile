@@ -20,7 +20,7 @@ else
 TORCH_CPU = true
 endif
 
-.PHONY: demo test test-all test-release test-kernels bench check help-texts faithfulness lock clean
+.PHONY: demo test test-all test-release test-kernels bench check help-texts faithfulness experiments lock clean
 
 demo: .venv/ready
 	.venv/bin/alexnet demo
@@ -66,6 +66,10 @@ help-texts: .venv/ready-dev
 # Write the tables of docs/faithfulness.md that tests/test_faithfulness.py compares with the tags in the code.
 faithfulness: .venv/ready-dev
 	.venv/bin/python tests/test_faithfulness.py
+
+# Write the tables of experiments/README.md that tests/experiments/test_page.py compares with experiments/results/.
+experiments: .venv/ready
+	.venv/bin/python -m alexnet.experiments.page experiments/README.md
 
 # One universal lock for every platform; pip reads it as constraints, so that it installs nothing by itself.
 lock: .venv/ready

@@ -90,7 +90,7 @@ def test_tests_mirror_the_sources():
     tests = {path.relative_to(TOP / "tests") for path in (TOP / "tests").rglob("test_*.py")}
     # What the whole command promises, whichever source file keeps the promise.
     tests = {path for path in tests if path.parts[0] != "reliability"}
-    about_the_project = {Path(f"test_{name}.py") for name in ("project", "readme", "faithfulness", "benchmarks")}
+    about_the_project = {Path(f"test_{name}.py") for name in ("project", "documents", "faithfulness", "benchmarks")}
     about_the_project.add(Path("oracles/test_torchvision.py"))  # compares with another program, not with a source file
     about_the_project.add(Path("data/test_picture_matrix.py"))  # a table for all who decode
     about_the_project |= {Path("web/test_page.py"), Path("web/test_attacks.py")}  # the whole page, from outside

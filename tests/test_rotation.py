@@ -136,3 +136,12 @@ def test_room_is_asked_for_one_more_than_is_kept_and_two_of_the_best(run, monkey
         rotation.refuse_full(run / "new/run", 1_000_000, 250_000)
     put(run, 16, data=bytes(100_000))  # what is there already needs no room again
     rotation.refuse_full(run, 1_000_000, 250_000)
+
+
+def test_a_finished_run_may_forget_all_but_its_best(run):
+    put(run, 1, 2)
+    (run / "best.safetensors").write_bytes(b"good")
+    (run / rotation.POINTER).write_text("{}")
+    rotation.forget(run)
+    assert not rotation.any_saved(run)
+    assert rotation.best(run, read) == (run / "best.safetensors", "best.safetensors")

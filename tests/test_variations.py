@@ -59,6 +59,22 @@ def test_half_keeps_one_tower_of_two_but_for_the_last_convolution():
             vary(other, "towers=half")
 
 
+def names_of(architecture):
+    return [layer.name for layer in architecture.layers]
+
+
+def test_a_norm_stands_before_or_behind_the_nonlinearity():
+    before = vary(PAPER, "response_norm_place=before")
+    assert names_of(before)[:8] == ["conv1", "norm1", "relu1", "pool1", "conv2", "norm2", "relu2", "pool2"]
+    assert sorted(names_of(before)) == sorted(names_of(PAPER))
+    assert vary(before, "response_norm_place=after").layers == PAPER.layers
+    assert vary(PAPER, "response_norm_place=after").layers == PAPER.layers
+    # Two norms in a row go together; what is behind a pool has no norm beside it.
+    assert names_of(vary(AUTHORS_2012, "response_norm_place=before"))[4:8] == ["conv2", "norm2", "cnorm2", "relu2"]
+    both_ways = vary(AUTHORS_2012, "response_norm_place=before", "response_norm_place=after")
+    assert both_ways.layers == AUTHORS_2012.layers
+
+
 def test_towers_take_norms_that_stop_at_their_borders_with_them():
     norms = of(vary(PAPER, "response_norm_within=tower", "towers=4"), ResponseNorm)
     assert [norm.towers for norm in norms] == [4, 4]
@@ -220,6 +236,7 @@ def test_the_name_tells_the_variations_and_the_order_is_kept():
         ("response_norm=ofF", "response_norm=ofF is not known: did you mean off?"),
         ("response_norm_alpha=print", "response_norm_alpha=print is not known: did you mean printed?"),
         ("response_norm_within=towers", "did you mean tower?"),
+        ("response_norm_place=behind", "response_norm_place=behind is not known: choose from: before, after"),
         ("towers=halves", "towers=halves is not a number from 1 to 64"),
         ("pool=plain-2013", "pool=plain-2013 is not known: did you mean plain-2012?"),
         ("communication=none", "communication=none is not known: did you mean on?"),

@@ -23,7 +23,6 @@ from alexnet.data.canvas import (
 from alexnet.data.choosing import sample
 from alexnet.data.contact import write_head
 from alexnet.data.split import Split
-from alexnet.errors import UsageError
 from alexnet.evaluation import check_fit, probabilities
 from alexnet.prediction import Guess, Model
 
@@ -110,6 +109,9 @@ def answers_of(
         seed: Of the lot.
         progress: Called with the number of pictures of each batch.
 
+    Returns:
+        The answers; none if, say, there are no mistakes.
+
     Raises:
         UsageError: If the pictures are of another size than the network takes.
     """
@@ -119,10 +121,7 @@ def answers_of(
         found = probabilities(model.trained, batch.pictures).max(1)
         best[batch.indices], shares[batch.indices] = found.indices.cpu().numpy(), found.values.cpu().numpy()
         progress(len(batch.indices))
-    places = choose(split.labels, best, shares, how, count, seed)
-    if not len(places):
-        raise UsageError(f"no answer on {split.name} is {'right' if how == 'surest' else 'wrong'}: choose others")
-    return answers_at(model, split, places, top)
+    return answers_at(model, split, choose(split.labels, best, shares, how, count, seed), top)
 
 
 def answers_at(model: Model, split: Split, places: Int64[np.ndarray, "k"], top: int = TOP) -> list[Answer]:

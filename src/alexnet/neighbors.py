@@ -220,3 +220,9 @@ class Gallery:
             raise UsageError("there is no picture to find neighbors of: give one or more")
         found = self.by_features(pictures), self.by_pixels(pictures)
         return [Match(*one) for one in zip(names, labels, pictures, *found, strict=True)]
+
+    def shown(self, match: Match) -> tuple[UInt8[np.ndarray, "k side side 3"], UInt8[np.ndarray, "k side side 3"]]:
+        """Give the training pictures that were found for a picture: by features, and by pixels."""
+        ways = [np.array([one.place for one in found], np.int64) for found in (match.neighbors, match.by_pixels)]
+        by_features, by_pixels = (self.store.splits["train"].pictures(places) for places in ways)
+        return by_features, by_pixels

@@ -105,6 +105,15 @@ def remove_older(run: Path, path: Path) -> None:
         old.unlink()
 
 
+def forget(run: Path) -> None:
+    """Remove all checkpoints of a finished run, which then cannot go on; its best network stays.
+
+    A kill in the middle leaves it as it was, or with fewer.
+    """
+    (run / POINTER).unlink(missing_ok=True)
+    shutil.rmtree(run / FOLDER, ignore_errors=True)
+
+
 def point_at(run: Path, path: Path) -> None:
     """Let `latest.json` name a checkpoint."""
     write_json(run / POINTER, {"checkpoint": f"{FOLDER}/{path.name}", "images_seen": int(path.stem)})

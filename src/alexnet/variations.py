@@ -184,6 +184,20 @@ def _response_norm_k(architecture: Architecture, value: str) -> Architecture:
     return _each(architecture, ResponseNorm, lambda layer: replace(layer, k=k))
 
 
+def _response_norm_place(architecture: Architecture, value: str) -> Architecture:
+    """Normalise behind the nonlinearity, as printed (§3.3), or what goes into it, as many retell it."""
+    before = _choice("response_norm_place", value, ("before", "after")) == "before"
+    _refuse_missing(architecture, ResponseNorm)
+    first, second = (Activation, ResponseNorm) if before else (ResponseNorm, Activation)
+    layers = list(architecture.layers)
+    # Forwards a nonlinearity passes several norms in a row, backwards too.
+    places = range(len(layers) - 1)
+    for place in places if before else reversed(places):
+        if isinstance(layers[place], first) and isinstance(layers[place + 1], second):
+            layers[place : place + 2] = layers[place + 1], layers[place]
+    return replace(architecture, layers=tuple(layers))
+
+
 def _pool(architecture: Architecture, value: str) -> Architecture:
     """Pool with overlap, 3 by 2, or without, 2 by 2 (§3.4), or as in run 147 of the 2012 notes, 2 by 2 too."""
     choice: Literal["overlapping", "plain", "plain-2012"] = _choice(
@@ -255,6 +269,7 @@ VARIATIONS: dict[str, Callable[[Architecture, str], Architecture]] = {
     "response_norm_alpha": _response_norm_alpha,
     "response_norm_within": _response_norm_within,
     "response_norm_k": _response_norm_k,
+    "response_norm_place": _response_norm_place,
     "pool": _pool,
     "activation": _activation,
     "dropout": _dropout,

@@ -115,6 +115,18 @@ def test_without_matplotlib_the_rest_is_done(command, tiny_store, monkeypatch):
     assert done.err.splitlines()[-1] == "not all was drawn: curves.png needs matplotlib: pip install 'alexnet[plot]'"
 
 
+def test_curves_for_tensorboard_are_asked_for(command, tiny_store, tmp_path, monkeypatch):
+    words = ("--arch", "cifar-18pct", "--epochs", 1, "--run", "seen", "--tensorboard")
+    assert command("train", tiny_store, *words).code == 0
+    assert len(list((tmp_path / "seen/tensorboard").glob("events.*"))) == 1
+    monkeypatch.setattr("alexnet.runs.tensorboard.find_spec", lambda name: None)
+    for refused in (("train", tiny_store, "--run", "other", "--tensorboard"), ("resume", "seen", "--tensorboard")):
+        done = command(*refused)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "pip install 'alexnet[tensorboard]'" in done.err
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_run_that_diverges_leaves_with_4(command, tiny_store):
     wild = ["--lr", "100", "--epochs", "30", "--schedule", "constant", "--vary", "response_norm=off"]
     done = command("train", tiny_store, *QUICK, *wild, "--run", "mine")

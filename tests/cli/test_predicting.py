@@ -124,6 +124,14 @@ def test_stored_pictures_are_chosen_with_their_true_classes(command, photo_run, 
     assert [row.split()[0] for row in rows] == [one["file"] for one in told]
 
 
+def test_without_mistakes_a_word_and_no_sheet(command, photo_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("alexnet.answers.answers_of", lambda *rest, **named: [])
+    done = command("predict", photo_run, "--choose", "mistakes", "--split", "train", "--json", "--sheet", "sheet.png")
+    assert (done.code, done.out) == (0, "[]\n")
+    assert done.err == "note: no answer on train is wrong: nothing to show\n"
+    assert not (tmp_path / "sheet.png").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

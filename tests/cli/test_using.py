@@ -82,7 +82,9 @@ def test_a_folder_is_written_that_every_verb_takes(command, photo_run, photos, t
 
 
 def test_what_cannot_be_exported_is_refused(command, tiny_run, tmp_path):
-    assert command("export", tiny_run, "mine.docx").code == 2
+    done = command("export", tiny_run, "mine.docx")
+    assert done.code == 2
+    assert "end FILE in one of .onnx .pt2 .pth" in done.err
     assert "Caffe" in command("export", tiny_run, "mine.caffemodel").err
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")

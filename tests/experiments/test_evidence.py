@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from alexnet.data.store import Store
-from alexnet.errors import Interrupted, UsageError
+from alexnet.errors import DataError, Interrupted, UsageError
 from alexnet.experiments import evidence
 from alexnet.experiments.evidence import Row, finished_run, keep, machine, table
 from alexnet.runs.run import Run
@@ -22,13 +22,15 @@ def test_a_row_has_the_keys_of_the_design_and_the_spread_over_seeds():
     assert row["mean"] == pytest.approx(0.6)
     assert row["sd"] == pytest.approx(math.sqrt((0.01 + 0.01) / 2))
     assert Row("ours", "top1", None, (0.5,), (0,)).to_json()["sd"] is None
+    diverged = Row("ours", "loss", None, (0.5, math.nan), (0, 1)).to_json()
+    assert (diverged["mean"], diverged["sd"]) == (None, None)
 
 
 def test_evidence_is_kept_with_the_keys_of_the_design(tmp_path, tiny_run):
     rows = [Row("ours", "top1", None, (0.5,), (7,), "a note")]
     folder = tmp_path / "deep" / "claim"
-    for minutes in (1.0, 12.345):  # the second replaces the first
-        keep(folder, "claim", "alexnet reproduce claim", minutes, rows, "It holds.", {"ours-7": Run(tiny_run)})
+    for minutes, label in ((1.0, "theirs-7"), (12.345, "ours-7")):  # the second replaces the first
+        keep(folder, "claim", "alexnet reproduce claim", minutes, rows, "It holds.", {label: Run(tiny_run)})
     told = json.loads((folder / "result.json").read_text())
     assert list(told) == ["name", "command", "commit", "date", "machine", "minutes", "rows", "verdict"]
     assert (told["name"], told["command"]) == ("claim", "alexnet reproduce claim")
@@ -104,16 +106,23 @@ def test_a_run_is_gone_on_with_and_a_finished_one_is_used_again(
         finished_run(*asked)
     monkeypatch.undo()
     assert Run(tmp_path / "run").log() == []
-    first = finished_run(*asked).log()
-    assert len(first) == 2
-    assert finished_run(*asked).log() == first
+    first = finished_run(*asked)
+    assert len(first.log()) == 2
+    # What is kept is enough to use it, and takes little room.
+    assert not list((tmp_path / "run").rglob("checkpoints/*"))
+    weights = first.trained().network.state_dict()
+    again = finished_run(*asked)
+    assert again.log() == first.log()
+    assert all(torch.equal(value, weights[name]) for name, value in again.trained().network.state_dict().items())
 
 
 def test_a_run_that_never_came_to_a_checkpoint_is_begun_again(
     tmp_path, tiny_store, tiny_run, tiny_network, tiny_recipe
 ):
     run = shutil.copytree(tiny_run, tmp_path / "run")
-    (run / "latest.json").unlink()
+    shutil.rmtree(run / "checkpoints")
+    for name in ("latest.json", "log.jsonl"):
+        (run / name).unlink()
     assert len(finished_run(Store(tiny_store), tiny_network, tiny_recipe, run).log()) == 2
 
 
@@ -130,12 +139,11 @@ def test_the_run_of_another_experiment_is_not_taken_for_this_one(
         finished_run(Store(tiny_store), vary(tiny_network, "activation=tanh"), tiny_recipe, run)
 
 
-def test_the_index_tells_every_result_beside_what_was_printed(tmp_path, tiny_run):
-    for name, value in (("one", 0.5), ("two", 0.25)):
-        rows = [Row("ours", "top1", 0.625, (value,), (7,)), Row("ours", "top5", None, (value,), (7,))]
-        keep(tmp_path / name, name, f"alexnet reproduce {name}", 1.5, rows, f"Verdict of {name}.", {})
-    text = (tmp_path / "README.md").read_text()
-    assert text.index("## [one](one/)") < text.index("Verdict of one.") < text.index("## [two](two/)")
-    assert "| ours | top1 | 62.50% | 50.00% |" in text
-    assert "| ours | top5 |  | 25.00% |" in text
-    assert "`alexnet reproduce two`" in text
+def test_a_finished_run_on_other_pictures_is_not_taken_for_this_one(tmp_path, tiny_network, tiny_recipe):
+    from alexnet.data.preparation import prepare
+
+    store = prepare("shapes", None, tmp_path / "store", side=32, count=32)
+    finished_run(store, tiny_network, tiny_recipe.with_changes(epochs=1), tmp_path / "run")
+    other = prepare("shapes", None, tmp_path / "store", side=32, count=64)
+    with pytest.raises(DataError, match="is another store than"):
+        finished_run(other, tiny_network, tiny_recipe.with_changes(epochs=1), tmp_path / "run")

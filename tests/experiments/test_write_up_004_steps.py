@@ -32,19 +32,22 @@ def test_all_steps_are_trained_and_kept(on_drawn_pictures, monkeypatch, tmp_path
     on_drawn_pictures(write_up_004_steps)
     small = [
         ("as written", tiny_network, tiny_recipe),
-        ("+ another seed", tiny_network, tiny_recipe.with_changes(seed=1)),
-        ("+ a third", tiny_network, tiny_recipe.with_changes(seed=2)),
+        ("+ smoothing", tiny_network, tiny_recipe.with_changes(label_smoothing=0.2)),
+        ("+ a higher rate", tiny_network, tiny_recipe.with_changes(lr=0.05)),
     ]
     monkeypatch.setattr(write_up_004_steps, "steps", lambda: small)
-    reproduce(tmp_path, tmp_path / "work", tmp_path, quick=True)
+    monkeypatch.setattr(write_up_004_steps, "EPOCHS", 2)
+    reproduce(tmp_path, tmp_path / "work", tmp_path, quick=False)
     folder = tmp_path / "write-up-004-steps"
     told = json.loads((folder / "result.json").read_text())
-    labels = ["as written", "+ another seed", "+ a third", "+ mirrored views at test"]
+    labels = ["as written", "+ smoothing", "+ a higher rate", "+ mirrored views at test"]
     assert [row["label"] for row in told["rows"]] == labels
-    assert sorted(path.name for path in (folder / "runs").iterdir()) == ["step-0-0", "step-1-0", "step-2-0"]
+    names = {f"step-{number}-{seed}" for number in range(3) for seed in range(3)}
+    assert {path.name for path in (folder / "runs").iterdir()} == names
+    assert all(row["seeds"] == [0, 1, 2] for row in told["rows"])
     means = [row["mean"] for row in told["rows"]]
     gains = [after - before for before, after in pairwise(means)]
     best = gains.index(max(gains))
-    assert told["verdict"].endswith(f"{labels[best + 1][2:]} ({gains[best]:+.1%}).")
+    assert told["verdict"].endswith(f"{labels[best + 1][2:]} ({100 * gains[best]:+.1f} points).")
     assert (folder / "curves.png").is_file()
     assert told["verdict"] in capsys.readouterr().out

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from alexnet.errors import UsageError
-from alexnet.report.confusion import draw_confusion
+from alexnet.report.confusion import draw_confusion, draw_confusions
 
 
 def drawn(path):
@@ -43,6 +43,20 @@ def test_classes_without_pictures_are_drawn_white(tmp_path):
     picture = drawn(tmp_path / "it.png")
     height, width, _ = picture.shape
     assert (picture[height // 3 : height // 2, width // 3 : width // 2] == 255).all()
+
+
+def test_several_matrices_are_drawn_side_by_side(tmp_path):
+    right, constant = np.diag([9, 9]), np.array([[9, 0], [9, 0]])
+    matrices = {"right": right, "constant": constant, "right too": right, "constant too": constant}
+    draw_confusions(matrices, ["cats", "dogs"], tmp_path / "it.png", columns=2)
+    dark = drawn(tmp_path / "it.png").max(2) < 0x50  # of the darkest shade
+    height, width = dark.shape
+    assert height / width == pytest.approx(1, abs=0.35)
+    # Of each row of matrices, the left one has dark cells one below and beside the other, the right one in one column.
+    whole = dark.sum(0)
+    left, right_half = whole[: width // 2], whole[width // 2 :]
+    assert 0.6 < left.sum() / right_half.sum() < 1.6
+    assert right_half.max() > 1.7 * left.max()
 
 
 def test_drawing_a_confusion_matrix_without_matplotlib_names_the_extra(monkeypatch, tmp_path):

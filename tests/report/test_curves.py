@@ -32,6 +32,19 @@ def test_a_single_epoch_with_gaps_can_be_drawn(tmp_path, changes):
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
+def test_losses_that_ran_away_do_not_flatten_the_others(tmp_path):
+    pictures = []
+    for first in (2.0, 30_000.0):
+        rows = [line(1, train_loss=first), *(line(epoch, train_loss=2.0, val_loss=2.0) for epoch in range(2, 9))]
+        (tmp_path / "log.jsonl").write_text("".join(rows))
+        draw_curves([tmp_path], tmp_path / "it.png")
+        with Image.open(tmp_path / "it.png") as picture:
+            pictures.append(np.asarray(picture.convert("RGB")).astype(int)[:, :800])
+    # Where the loss of 2 is drawn: as high up as without the first epoch, not on the floor.
+    heights = [np.flatnonzero((abs(one - (0x00, 0x72, 0xB2)).sum(2) < 8).sum(1) > 150).min() for one in pictures]
+    assert abs(heights[0] - heights[1]) < 60
+
+
 def test_drawing_leaves_matplotlibs_settings_alone(logged, tmp_path):
     import matplotlib as mpl
 

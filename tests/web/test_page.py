@@ -279,6 +279,13 @@ def test_every_text_can_be_read(full_page):
     assert min(ratio for ratio, _ in found) >= 4.5, sorted(found)[:5]
 
 
+def test_axe_finds_nothing(full_page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = axe.Axe().run(full_page)
+    assert len(found.response["passes"]) > 20
+    assert found.violations_count == 0, found.generate_report()
+
+
 def test_everything_has_a_name_and_a_place(full_page):
     page = full_page
     assert page.evaluate(NAMELESS) == []

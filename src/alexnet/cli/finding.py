@@ -11,7 +11,7 @@ from alexnet.cli.pictures import chosen_split, chosen_store, picture_files
 if TYPE_CHECKING:
     import numpy as np
 
-    from alexnet.neighbors import Gallery, Match, Neighbor
+    from alexnet.neighbors import Gallery, Match
     from alexnet.prediction import Model
 
 # Rows of Figure 4.
@@ -85,15 +85,7 @@ def print_matches(matches: "list[Match]", layer: str) -> None:
 
 def draw(gallery: "Gallery", matches: "list[Match]", path: Path) -> None:
     """Draw the sheet."""
-    import numpy as np
-
     from alexnet.neighbor_sheet import draw_neighbors
 
-    train = gallery.store.splits["train"]
-
-    def shown(found: "list[Neighbor]") -> np.ndarray:
-        return train.pictures(np.array([one.place for one in found]))
-
-    pictures = [(shown(match.neighbors), shown(match.by_pixels)) for match in matches]
     title = f"What is alike: {gallery.store.path.resolve().name}"
-    draw_neighbors(path, title, gallery.layer, matches, pictures)
+    draw_neighbors(path, title, gallery.layer, matches, [gallery.shown(match) for match in matches])

@@ -44,6 +44,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_save_every(parser)
     add_repeatable(parser)
+    add_tensorboard(parser)
     parser.epilog = "Fields of the recipe go over what --recipe says; the defaults shown are the paper's."
     add_flags(parser, Recipe, SECTIONS)
 
@@ -60,6 +61,20 @@ def add_repeatable(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeatable", action="store_true", help=text)
 
 
+def add_tensorboard(parser: argparse.ArgumentParser) -> None:
+    """Add --tensorboard."""
+    text = "write the curves for TensorBoard, too, as they grow; then: tensorboard --logdir RUN"
+    parser.add_argument("--tensorboard", action="store_true", help=text)
+
+
+def refuse_no_tensorboard(options: Options) -> None:
+    """Refuse --tensorboard before anything is read, where it is not installed."""
+    if options.tensorboard:
+        from alexnet.runs.tensorboard import refuse_missing
+
+        refuse_missing()
+
+
 def minutes(text: str) -> float:
     """Read a time in minutes, 0 or more."""
     try:
@@ -73,6 +88,7 @@ def minutes(text: str) -> float:
 
 def run_train(options: Options) -> None:
     """Train, then draw."""
+    refuse_no_tensorboard(options)
     pretrained = options.weights is not None
     recipe = load_recipe(options.recipe or ("fine-tune" if pretrained else "fast"))
     recipe = recipe.with_changes(**given(options, Recipe))
@@ -92,7 +108,8 @@ def run_train(options: Options) -> None:
         weights = replace(weights, input=architecture.input)
     path = options.run or free_run(store.path, architecture.name.split()[0])
     device, every = chosen_device(options), options.save_every
-    show(train(store, architecture, recipe, path, device, weights, every, options.repeatable))
+    repeatable, tensorboard = options.repeatable, options.tensorboard
+    show(train(store, architecture, recipe, path, device, weights, every, repeatable, tensorboard))
 
 
 def said_of_input(changes: list[str]) -> str | None:
@@ -145,15 +162,18 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-changes", action="store_true", help=changed)
     add_save_every(parser)
     add_repeatable(parser)
+    add_tensorboard(parser)
     add_device(parser)
 
 
 def run_resume(options: Options) -> None:
     """Go on with a run, then draw."""
+    refuse_no_tensorboard(options)
     from alexnet.training.loop import resume
 
     device, every = chosen_device(options), options.save_every
-    show(resume(options.run, device, options.store, options.allow_changes, every, options.repeatable))
+    repeatable, tensorboard = options.repeatable, options.tensorboard
+    show(resume(options.run, device, options.store, options.allow_changes, every, repeatable, tensorboard))
 
 
 def run_demo(options: Options) -> None:

@@ -99,7 +99,7 @@ class Told:
 
     def __init__(self, options: Options, names: list[str], classes: list[str]) -> None:
         self.options, self.all = options, list[dict[str, Any]]()
-        self.name_width = min(FILE_WIDTH, max(map(len, names)))
+        self.name_width = min(FILE_WIDTH, max(map(len, names), default=0))
         self.label_width = min(LABEL_WIDTH, max(map(len, classes)))
 
     def one(self, name: str, truth: str | None, guesses: "list[Guess] | str") -> None:
@@ -150,7 +150,7 @@ def predict_chosen(options: Options, model: "Model") -> int:
     """Tell and draw chosen answers for pictures of a store."""
     from alexnet.answers import TOP, answers_of
     from alexnet.cli.evaluating import check_classes
-    from alexnet.progress import Progress
+    from alexnet.progress import Progress, say
 
     store = chosen_store(options)
     split = chosen_split(store, options.split)
@@ -161,7 +161,9 @@ def predict_chosen(options: Options, model: "Model") -> int:
     for answer in answers:
         tell.one(answer.name, answer.truth, answer.top[: options.top])
     tell.end()
-    if options.sheet:
+    if not answers:
+        say(f"note: no answer on {split.name} is {'right' if options.choose == 'surest' else 'wrong'}: nothing to show")
+    elif options.sheet:
         words = {"surest": "the surest right answers", "mistakes": "the worst mistakes", "random": "drawn at random"}
         about = f"Of {split.name}, {len(split):,} pictures: {words[options.choose]}. Blue: the true class."
         draw(options, about, answers)

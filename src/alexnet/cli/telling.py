@@ -192,12 +192,12 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
 
 def run_reproduce(options: Options) -> None:
     """Rerun an experiment, or list them."""
-    from alexnet.experiments import EXPERIMENTS, run_experiment
+    from alexnet.experiments import run_experiment
+    from alexnet.experiments.page import listing
 
     if not options.name:
-        for name, text in EXPERIMENTS.items():
-            print(f"{name:18} {text}")
-        return
+        return print(listing(options.results))
     run_experiment(
         options.name, Path(options.data) if options.data else None, options.work, options.results, options.quick
     )
+    return None

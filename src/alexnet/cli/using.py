@@ -114,6 +114,7 @@ def run_export(options: Options) -> None:
     from alexnet.prediction import load
     from alexnet.runs.run import Run
     from alexnet.weights import write
+    from alexnet.weights.writing import ENDINGS
 
     path, ending = options.file, options.file.suffix.lower()
     if (options.bare or options.check is not None) and ending not in PROGRAMS:
@@ -122,6 +123,9 @@ def run_export(options: Options) -> None:
         raise UsageError(f"--check {options.check} compares nothing: give 1 or more")
     if options.int8 and (ending != ".onnx" or options.bare):
         raise UsageError("--int8 is of .onnx with its preprocessing: end FILE so, leave out --bare, or --int8")
+    if ending and ending not in (*PROGRAMS, *ENDINGS):
+        known = " ".join((*PROGRAMS, *ENDINGS))
+        raise UsageError(f"{path}: nothing is written as {ending}: end FILE in one of {known}, or in none for a folder")
     model = load(options.run)
     if options.int8:
         export_integers(options, model)

@@ -1,7 +1,6 @@
 """Evidence of an experiment: rows beside what was printed, kept with the logs that they come from."""
 
 import datetime
-import json
 import math
 import os
 import platform
@@ -14,10 +13,12 @@ from pathlib import Path
 
 import torch
 
+from alexnet import rotation
 from alexnet.architectures import Architecture
 from alexnet.data.store import Store
-from alexnet.durable import write_atomic, write_json
+from alexnet.durable import write_json
 from alexnet.errors import UsageError
+from alexnet.experiments.page import shown
 from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.runs.run import Run
@@ -49,8 +50,9 @@ class Row:
     def to_json(self) -> dict[str, object]:
         """Give the row as `result.json` has it."""
         # JSON has no number for a run that diverged.
-        mean = None if any(map(math.isnan, self.values)) else statistics.fmean(self.values)
-        deviation = statistics.stdev(self.values) if len(self.values) > 1 else None
+        known = not any(map(math.isnan, self.values))
+        mean = statistics.fmean(self.values) if known else None
+        deviation = statistics.stdev(self.values) if known and len(self.values) > 1 else None
         rest = {key: value for key, value in asdict(self).items() if key != "values"}
         return {**rest, "mean": mean, "sd": deviation}
 
@@ -93,19 +95,28 @@ def commit() -> str:
 def finished_run(
     store: Store, architecture: Architecture, recipe: Recipe, path: Path, weights: Weights | None = None
 ) -> Run:
-    """Train, or go on with what an earlier call began.
+    """Train, or go on with what an earlier call began; of a finished run the best network stays, and no checkpoint.
+
+    The newest checkpoints of sixty million weights take a gigabyte, and an experiment has a dozen runs.
 
     Raises:
         UsageError: If the folder holds the run of another network or recipe.
+        DataError: If it holds one on other pictures.
     """
     say(f"{path.name}: {architecture.name}, {recipe.epochs} epochs of {len(store.splits['train']):,} images")
-    if not (Run.lies_at(path) and Run(path).has_checkpoint):
+    run = Run(path) if Run.lies_at(path) else None
+    # The log is written behind the first checkpoint: with a log and no checkpoint, the run was finished.
+    if run is None or not (run.has_checkpoint or run.log()):
         shutil.rmtree(path, ignore_errors=True)
-        return train(store, architecture, recipe, path, weights=weights)
-    run = Run(path)
-    if (run.recipe, run.architecture) != (recipe, resolve(architecture, recipe, store, weights)):
+        run = train(store, architecture, recipe, path, weights=weights)
+    elif (run.recipe, run.architecture) != (recipe, resolve(architecture, recipe, store, weights)):
         raise UsageError(f"{path} holds the run of another network or recipe: remove it, or choose another --work")
-    return resume(path)
+    elif run.has_checkpoint:
+        run = resume(path)
+    else:
+        run.store()
+    rotation.forget(path)
+    return run
 
 
 def keep(
@@ -131,6 +142,8 @@ def keep(
         files: Of each run that are kept; a run that diverged may lack some.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # Runs of an earlier form of the experiment are no evidence for these figures.
+    shutil.rmtree(folder / "runs", ignore_errors=True)
     for label, run in runs.items():
         kept = folder / "runs" / label
         kept.mkdir(parents=True, exist_ok=True)
@@ -147,36 +160,6 @@ def keep(
         "minutes": round(minutes, 1),
     }
     write_json(folder / "result.json", {**facts, "rows": [row.to_json() for row in rows], "verdict": verdict})
-    write_index(folder.parent)
-
-
-def write_index(results: Path) -> None:
-    """Write the table of all experiments whose evidence lies in a folder: its `README.md`."""
-    lines = [
-        "# Results",
-        "",
-        "Made by `alexnet reproduce`; beside each result lie its figures, and recipe, network and log of every run.",
-    ]
-    for file in sorted(results.glob("*/result.json")):
-        told = json.loads(file.read_text(encoding="utf-8"))
-        where = f"{told['machine']['cores']} cores of {told['machine']['cpu']}"
-        made = f"`{told['command']}` · {told['date']} · {told['minutes']:g} minutes on {where}"
-        lines += ["", f"## [{told['name']}]({told['name']}/)", "", told["verdict"], "", made, ""]
-        lines += ["| what | measure | printed | here |", "|---|---|--:|--:|"]
-        for row in told["rows"]:
-            printed, here = shown(row["metric"], row["printed"]), shown(row["metric"], row["mean"])
-            what = f"{row['label']} ({row['note']})" if row["note"] else row["label"]
-            lines.append(f"| {what} | {row['metric']} | {printed} | {here} |")
-    write_atomic(results / "README.md", ("\n".join(lines) + "\n").encode())
-
-
-def shown(metric: str, value: float | None) -> str:
-    """Write a figure for people: losses and seconds as they are, shares in per cent; nothing for what is not there."""
-    if value is None or math.isnan(value):
-        return ""
-    if metric == "seconds":
-        return f"{value:.0f} s"
-    return f"{value:.3f}" if metric.endswith("loss") else f"{value:.2%}"
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -10,6 +10,7 @@ from alexnet.catalogue import TORCHVISION
 from alexnet.data.store import Store
 from alexnet.evaluation import Evaluation, evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table
+from alexnet.experiments.trial import VIEWS
 from alexnet.layers import Convolution
 from alexnet.recipes import FINE_TUNE
 from alexnet.report.confusion import draw_confusion
@@ -18,7 +19,6 @@ from alexnet.runs.run import Run
 from alexnet.weights import Weights, read
 
 FEATURES = "torchvision_alexnet_features.npz"
-VIEWS = {1: "centre", 2: "centre and mirror", 10: "ten crops"}
 
 
 def convolutions(data: Path) -> Weights:

@@ -4,17 +4,20 @@ Ten trainings of the whole network would take hours on a CPU, so the steps are m
 layers and kernels on smaller maps. The figures order the changes; they are not those of the whole network.
 """
 
+import statistics
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from alexnet.architectures import Architecture
 from alexnet.catalogue import SINGLE
 from alexnet.data.preparation import prepare
-from alexnet.evaluation import evaluate
-from alexnet.experiments.evidence import Row, finished_run, keep, table
-from alexnet.experiments.write_up_004 import EPOCHS, SEED, TRAINING, as_written, ours
+from alexnet.experiments.evidence import keep, table
+from alexnet.experiments.trial import Trial
+from alexnet.experiments.write_up_004 import EPOCHS, SEEDS, TRAINING, as_written, ours
 from alexnet.recipe import Recipe
 from alexnet.report.curves import draw_curves
+from alexnet.runs.run import Run
 from alexnet.variations import vary
 
 SIDE = 67
@@ -47,25 +50,29 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
         data: Folder that holds `cifar-10-batches-py`.
         work: Folder for store and runs.
         results: Folder for the evidence.
-        quick: One epoch of 640 pictures, 200 scored.
+        quick: One seed, one epoch of 640 pictures, 200 scored.
     """
     training, watched, scored, epochs = (640, 100, 200, 1) if quick else (TRAINING, 1_000, 10_000, EPOCHS)
     source, first = data / "cifar-10-batches-py", {"train": training}
     store = prepare("cifar10", source, work / "store", limit={**first, "test": watched})
     test = prepare("cifar10", source, work / "store-all-test", limit={**first, "test": scored}).splits["test"]
-    rows, runs, seconds = [], {}, 0.0
+    rows, seconds = [], 0.0
+    runs: dict[str, Run] = {}
     for number, (label, architecture, recipe) in enumerate(steps()):
-        run = finished_run(store, architecture, recipe.with_changes(epochs=epochs), work / f"step-{number}")
-        runs[f"step-{number}-{SEED}"] = run
-        rows.append(Row(label, "top1", None, (evaluate([run.trained()], test).top1,), (SEED,)))
-        seconds += sum(row["seconds"] for row in run.log())
-    mirrored = evaluate([run.trained()], test, 2)
-    rows.append(Row("+ mirrored views at test", "top1", None, (mirrored.top1,), (SEED,)))
-    gains = [after.values[0] - before.values[0] for before, after in pairwise(rows)]
+        seeds = SEEDS[:1] if quick else SEEDS
+        trial = Trial.of(f"step {number}", store, architecture, recipe.with_changes(epochs=epochs), seeds, work)
+        runs |= trial.named_runs
+        found = trial.evaluations(test)
+        rows.append(replace(trial.row(found), label=label))
+        seconds += trial.seconds + sum(one.seconds for one in found)
+    rows.append(replace(trial.row(trial.evaluations(test, 2)), label="+ mirrored views at test"))
+    means = [statistics.fmean(row.values) for row in rows]
+    gains = [after - before for before, after in pairwise(means)]
     best = max(range(len(gains)), key=gains.__getitem__)
-    verdict = f"The change that brings most on {SIDE}-pixel views: {rows[best + 1].label[2:]} ({gains[best]:+.1%})."
+    most = f"{rows[best + 1].label[2:]} ({100 * gains[best]:+.1f} points)"
+    verdict = f"The change that brings most on {SIDE}-pixel views: {most}."
     folder = results / "write-up-004-steps"
     keep(folder, "write-up-004-steps", "alexnet reproduce write-up-004-steps", seconds / 60, rows, verdict, runs)
-    draw_curves([run.path for run in runs.values()], folder / "curves.png")
+    draw_curves([run.path for name, run in runs.items() if name.endswith(f"-{SEEDS[0]}")], folder / "curves.png")
     print(table(rows))
     print(f"{verdict}\nevidence: {folder}")

@@ -13,7 +13,7 @@ CHARTS = (
     ("Loss", ("train_loss", "val_loss"), "{:.2f}"),
     ("Top-1", ("train_top1", "val_top1"), "{:.0%}"),
     ("Top-5", ("val_top5",), "{:.0%}"),
-    ("Learning rate", ("lr",), "{:.3g}"),
+    ("Learning rate", ("lr",), "{:.2g}"),
     ("Images a second, training", ("images_per_second",), "{:,.0f}"),
 )
 METRICS = {

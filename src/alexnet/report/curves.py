@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A picture of first updates ends at so many times the level that is marked.
 LEVEL_SHARE = 1.35
+# Cross-entropies over this are of scores that ran away for a while; ln(22,000) is less.
+RUNAWAY = 10.0
 
 
 def draw_curves(runs: list[Path], path: Path) -> None:
@@ -49,6 +51,7 @@ def _draw(figure: "Figure", logs: list[Log]) -> None:
         for axes in grid[1]:  # the rate of an epoch holds from the end of the one before to its own
             epochs, rates = [log["epoch"][0] - 1, *log["epoch"]], [log["lr"][0], *log["lr"]]
             axes.step(epochs, rates, color=colour, linewidth=1.2, clip_on=False)
+    _cut_off_runaways(grid[0, 0], logs)
     if len(logs) == 1:
         _label_end(grid[0, 0], logs[0], "loss", 1, "{:.2f}")
         _label_end(grid[0, 1], logs[0], "top1", 100, "{:.1f}%")
@@ -69,6 +72,16 @@ def _draw_curve(axes: "Axes", log: Log, key: str, unit: float, colour: str) -> N
         values = log[f"{part}_{key}"] * unit
         look: Any = {"color": colour, "linewidth": width, "alpha": alpha, "markersize": 2 + 2 * width, "clip_on": False}
         axes.plot(log["epoch"], values, marker="o" if np.isfinite(values).sum() == 1 else None, **look)
+
+
+def _cut_off_runaways(axes: "Axes", logs: list[Log]) -> None:
+    """Let losses that ran away leave the picture, where they would flatten all others."""
+    losses = np.concatenate([log[f"{part}_loss"] for log in logs for part in ("train", "val")])
+    rest = losses[losses <= RUNAWAY]
+    if len(rest) and np.nanmax(losses) > RUNAWAY:
+        for line in axes.lines:
+            line.set_clip_on(True)
+        axes.set_ylim(top=1.05 * rest.max())
 
 
 def _last(log: Log, key: str) -> float:
@@ -118,7 +131,8 @@ def _add_legend(figure: "Figure", logs: list[Log]) -> None:
     if not alone:
         names = [f"{log.name}  {_last(log, 'top1'):.1%}" for log in logs] + names
         lines = [Line2D([], [], color=c, linewidth=2.2) for _, c in zip(logs, cycle(COLOURS), strict=False)] + lines
-    figure.legend(lines, names, loc="outside upper left", ncols=min(len(names), 5), handlelength=1.6, columnspacing=1.8)
+    ncols = len(names) if len(names) <= 5 else 4
+    figure.legend(lines, names, loc="outside upper left", ncols=ncols, handlelength=1.6, columnspacing=1.8)
 
 
 def draw_updates(runs: list[Path], path: Path, level: float, level_name: str) -> None:

@@ -14,7 +14,7 @@ from alexnet.data.split import Split
 from alexnet.data.store import Store
 from alexnet.errors import UsageError
 from alexnet.evaluation import Evaluation, evaluate
-from alexnet.neighbors import Gallery, Match, Neighbor
+from alexnet.neighbors import Gallery, Match
 from alexnet.prediction import Model
 
 SHOWN = 12  # answers of each kind
@@ -128,13 +128,9 @@ def neighbors(
         gallery = Gallery.of(model.trained, store, folder, progress=progress)
     except UsageError:
         return "", []
-    pictures, train = store.splits[split], store.splits["train"]
-
-    def shown(found: list[Neighbor]) -> UInt8[np.ndarray, "k side side 3"]:
-        return train.pictures(np.array([one.place for one in found], np.int64))
-
+    pictures = store.splits[split]
     places = spread(pictures.labels, QUERIES)
     names = [pictures.names[place] for place in places]
     labels: list[str | None] = [store.classes[label] for label in pictures.labels[places]]
     matches = gallery.matches(names, labels, pictures.pictures(places))
-    return gallery.layer, [Alike(one, (shown(one.neighbors), shown(one.by_pixels))) for one in matches]
+    return gallery.layer, [Alike(one, gallery.shown(one)) for one in matches]

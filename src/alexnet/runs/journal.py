@@ -5,13 +5,15 @@ Checkpoints hold the rows of `log.jsonl` too, so that a log which cannot be writ
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from alexnet.durable import write_atomic
 from alexnet.errors import AlexNetError, DataError
 from alexnet.progress import say
+from alexnet.runs.tensorboard import EventFiles
 
 LOG, UPDATES = "log.jsonl", "updates.jsonl"
 
@@ -22,6 +24,8 @@ class Journal:
     def __init__(self, run: Path) -> None:
         self.log, self.updates = run / LOG, run / UPDATES
         self._warned = False
+        self._events: EventFiles | None = None
+        self._shown = 0  # rows of epochs that the event files have
 
     def rows(self) -> list[dict[str, Any]]:
         """Read the rows of the epochs.
@@ -44,7 +48,13 @@ class Journal:
             if (self.log.read_bytes() if self.log.is_file() else b"") != data:
                 write_atomic(self.log, data)
 
+        def show(events: EventFiles) -> None:
+            for row in rows[self._shown :]:
+                events.add(row)
+            self._shown = len(rows)
+
         self._try(write)
+        self._show(show)
 
     def add_update(self, row: dict[str, Any]) -> None:
         """Add a row to `updates.jsonl`."""
@@ -54,6 +64,32 @@ class Journal:
                 file.write(json.dumps(row) + "\n")
 
         self._try(write)
+        self._show(lambda events: events.add(row))
+
+    @contextmanager
+    def on_tensorboard(self, wanted: bool = True) -> Iterator[None]:
+        """Write for TensorBoard, too, while the block runs: the rows so far, and those that are added."""
+        if not wanted:
+            yield
+            return
+        self._shown = 0
+        self._try(self._open)
+        try:
+            yield
+        finally:
+            self._show(EventFiles.close)
+            self._events = None
+
+    def _open(self) -> None:
+        self._events = EventFiles(self.log.parent)
+        for line in self.updates.read_bytes().splitlines(keepends=True) if self.updates.exists() else []:
+            if math.isfinite(_update_of(line)):
+                self._events.add(json.loads(line))
+        self.write(self.rows())
+
+    def _show(self, shown: Callable[[EventFiles], None]) -> None:
+        if (events := self._events) is not None:
+            self._try(lambda: shown(events))
 
     def cut(self, update: int) -> None:
         """Drop the rows of `updates.jsonl` behind an update, and what was torn."""

@@ -32,7 +32,9 @@ from alexnet.training.tally import Tally
 from alexnet.weights import Weights, read
 
 
-def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY, repeatable: bool = False) -> None:
+def learn(
+    learner: Learner, run: Run, save_every: float = SAVE_EVERY, repeatable: bool = False, tensorboard: bool = False
+) -> None:
     """Train until the recipe is done: the loop of §5, with a validation and a checkpoint after each epoch.
 
     Args:
@@ -40,6 +42,7 @@ def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY, repeatable
         run: Its folder, held by the caller.
         save_every: Minutes between checkpoints within an epoch; 0: after every update.
         repeatable: Whether equal runs must give equal numbers on a GPU, too.
+        tensorboard: Whether its curves are written for TensorBoard as well.
 
     Raises:
         Diverged: If loss or gradient is not finite; the update is not made and the last checkpoint stays.
@@ -54,7 +57,7 @@ def learn(learner: Learner, run: Run, save_every: float = SAVE_EVERY, repeatable
     saver = Saver(learner, run, Guard(learner.network.parameters(), learner.optimizer), save_every)
     if not learner.updates:
         growth.keep(run.path, 0, learner.network)
-    with saver.leaving_well() as stop:
+    with run.journal.on_tensorboard(tensorboard), saver.leaving_well() as stop:
         while not learner.finished:
             go_through(saver, computing, watch, stop)
             # After each pass: measure, perhaps lower the rate, save.
@@ -159,6 +162,7 @@ def train(
     weights: Weights | Path | str | None = None,
     save_every: float = SAVE_EVERY,
     repeatable: bool = False,
+    tensorboard: bool = False,
 ) -> Run:
     """Train a network from its start, or from pretrained weights; go on with the same training that was stopped.
 
@@ -172,6 +176,7 @@ def train(
             pictures reach the network as the weights expect them.
         save_every: Minutes between checkpoints within an epoch.
         repeatable: As for `learn`.
+        tensorboard: As for `learn`.
 
     Raises:
         UsageError: If store, architecture and recipe do not fit together, or the folder holds something else.
@@ -179,8 +184,7 @@ def train(
         AlexNetError: If there is no room for the run, or another command holds it.
         Diverged, Interrupted: As `learn`.
     """
-    path = Path(path)
-    there = Run(path) if Run.lies_at(path) else None
+    there = Run(path) if Run.lies_at(path := Path(path)) else None
     with held(path) if there else nullcontext():
         store = store if isinstance(store, Store) else Store(Path(store))
         weights = read(weights) if isinstance(weights, Path | str) else weights
@@ -188,18 +192,22 @@ def train(
         refuse_mismatch(store, recipe)
         if there:
             there.refuse_other(architecture, recipe, store, weights)
-            return _go_on(there, store, device, save_every, repeatable)
+            return _go_on(there, store, device, save_every, repeatable, tensorboard)
     learner = Learner(store, architecture, recipe, torch.device(device), weights)
     refuse_full(path, *learner.room())
     if Run.lies_at(path):  # another command was quicker
-        return train(store, architecture, recipe, path, device, weights, save_every, repeatable)
+        return train(store, architecture, recipe, path, device, weights, save_every, repeatable, tensorboard)
     refuse_taken(path)
     with held(path):  # from before it is made, so that of two that begin together one goes on
         run = Run.create(path, architecture, recipe, store, weights)
-        for note in [*learner.notes, *notes(learner, weights)]:
-            say(f"note: {note}")
-        learn(learner, run, save_every, repeatable)
+        _say(*learner.notes, *notes(learner, weights))
+        learn(learner, run, save_every, repeatable, tensorboard)
     return run
+
+
+def _say(*notes: str) -> None:
+    for note in notes:
+        say(f"note: {note}")
 
 
 def resume(
@@ -209,6 +217,7 @@ def resume(
     allow_changes: bool = False,
     save_every: float = SAVE_EVERY,
     repeatable: bool = False,
+    tensorboard: bool = False,
 ) -> Run:
     """Go on with a run from its newest checkpoint, or from its start; a finished run is left as it is.
 
@@ -219,6 +228,7 @@ def resume(
         allow_changes: Go on though store, recipe or network are no longer what the checkpoint was made with.
         save_every: Minutes between checkpoints within an epoch.
         repeatable: As for `learn`.
+        tensorboard: As for `learn`.
 
     Raises:
         UsageError: If there is no run.
@@ -228,11 +238,17 @@ def resume(
     run = Run(path)
     with held(run.path):
         found = run.store(None if store is None else Path(store), allow_changes)
-        return _go_on(run, found, device, save_every, repeatable, allow_changes)
+        return _go_on(run, found, device, save_every, repeatable, tensorboard, allow_changes)
 
 
 def _go_on(
-    run: Run, store: Store, device: str, save_every: float, repeatable: bool, allow_changes: bool = False
+    run: Run,
+    store: Store,
+    device: str,
+    save_every: float,
+    repeatable: bool,
+    tensorboard: bool,
+    allow_changes: bool = False,
 ) -> Run:
     """Go on with a run that is held, by the kernels that it began with."""
     checkpoint = run.newest() if run.has_checkpoint else None
@@ -242,7 +258,7 @@ def _go_on(
         if not learner.finished:
             refuse_full(run.path, *learner.room())
             say(f"note: {run.path} was not finished: it goes on after {learner.images_seen:,} images")
-            learn(learner, run, save_every, repeatable)
+            learn(learner, run, save_every, repeatable, tensorboard)
     return run
 
 
@@ -262,8 +278,7 @@ def _restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str
     tidy(run.path, checkpoint.path if checkpoint else None)
     if checkpoint is not None:
         learner.restore(checkpoint)
-        for note in learner.notes:
-            say(f"note: {note}")
+        _say(*learner.notes)
         run.journal.write(learner.history)
     run.learns_from(store)
     return learner

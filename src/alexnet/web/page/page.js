@@ -212,7 +212,7 @@ function lookParts({ seen, importance, maps, neighbors }) {
 
 function pair({ filter, kernel, map }) {
   const images = made("div", "pair");
-  if (kernel) images.append(image(kernel, `Filter ${filter}`, "kernel"));
+  if (kernel) images.append(image(kernel, `Kernel of filter ${filter}`, "kernel"));
   images.append(image(map, `Map of filter ${filter}`, "map"));
   const element = made("figure");
   element.append(images, made("figcaption", "", `filter ${filter}`));

@@ -1,0 +1,238 @@
+"""The page of all experiments, and the list that `alexnet reproduce` prints: made of the evidence that is kept.
+
+`make experiments` writes `experiments/README.md` anew: what stands between its marks, and no other word. A figure
+appears only where its `result.json` does; nothing here is typed by hand.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from alexnet.durable import write_atomic
+from alexnet.errors import DataError
+from alexnet.experiments import EXPERIMENTS
+
+# How figures are written that are no shares, by their metric.
+FORMS = {"loss": "{:.3f}", "seconds": "{:.0f} s", "hours": "{:.1f} h", "days": "{:.1f} days", "GB": "{:.0f} GB"}
+BEGIN, END = "<!-- {}: written by `make experiments` -->", "<!-- the end of what `make experiments` writes -->"
+STEPS = "write-up-004-steps"
+Told = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the short table: the rows of one result that count.
+
+    Attributes:
+        name: Of the experiment.
+        what: What it is about, in a few words.
+        beside: Label of the row that ours is put beside, as what repeats a printed figure; None if there is none.
+        ours: Label of the row that is ours.
+        metric: Of both.
+    """
+
+    name: str
+    what: str
+    beside: str | None
+    ours: str
+    metric: str = "top1"
+
+
+LINES = (
+    Line("cifar-18pct", "CIFAR-10 whole", None, "10,000 test images, and its mirror image"),
+    Line("fine-tune-dogs", "five dogs, pretrained convolutions", None, "253 test images, centre"),
+    Line(
+        "kernels",
+        "compiled kernels beside PyTorch's",
+        "PyTorch's kernels, 10,000 test images",
+        "compiled kernels, 10,000 test images",
+    ),
+    Line(
+        "printed-recipe",
+        "the paper's recipe beside PyTorch's dropout, loss",
+        "paper, PyTorch's dropout, updates 151 to 160",
+        "paper, updates 151 to 160",
+        "train_loss",
+    ),
+    Line(
+        "write-up-000",
+        "five dogs, whole photographs, from scratch",
+        "photographs, 253 test images: SGD, centre",
+        "photographs, 253 test images: ours, from scratch, ten crops",
+    ),
+    Line(
+        "write-up-000",
+        "five dogs, cut out, from scratch",
+        "cut-outs, 290 test images: SGD, centre",
+        "cut-outs, 290 test images: ours, from scratch, ten crops",
+    ),
+    Line(
+        "write-up-000",
+        "the photographs by Adam, pretrained convolutions",
+        "photographs, 253 test images: Adam, centre",
+        "photographs, 253 test images: ours, from the pretrained convolutions, ten crops",
+    ),
+    Line(
+        "write-up-002",
+        "cats and dogs, from scratch",
+        "as written, 400 test images, centre",
+        "from scratch, 400 test images, centre and mirror",
+    ),
+    Line(
+        "write-up-002",
+        "the same, pretrained convolutions",
+        "as written, 400 test images, centre",
+        "from pretrained convolutions, 400 test images, centre and mirror",
+    ),
+    Line(
+        "write-up-003",
+        "ten classes of ImageNet, 30 epochs",
+        "norm before the activation, epoch 30",
+        "norm after the activation, epoch 30",
+        "val_top1",
+    ),
+    Line(
+        "write-up-004",
+        "5,000 of CIFAR-10, 1,000 scored",
+        "as-written, 1,000 test images, centre",
+        "ours, 1,000 test images, centre and mirror",
+    ),
+    Line(
+        "write-up-004",
+        "the same, all 10,000 scored",
+        "as-written, 10,000 test images, centre",
+        "ours, 10,000 test images, centre and mirror",
+    ),
+    Line(STEPS, "the same on views of 67 pixels, step by step", "as written", "+ mirrored views at test"),
+)
+
+
+def shown(metric: str, value: float | None) -> str:
+    """Write a figure for people in the unit of its metric; nothing for what is not there."""
+    if value is None or math.isnan(value):
+        return ""
+    unit = "loss" if metric.endswith("loss") else metric
+    return FORMS.get(unit, "{:.2%}").format(value)
+
+
+def shown_row(row: Told | None) -> str:
+    """Write the mean of a row, and what the seeds differ by where there are several; nothing for no row."""
+    if row is None:
+        return ""
+    mean = shown(row["metric"], row["mean"])
+    spread = f" ± {shown(row['metric'], row['sd'])}" if mean and row["sd"] is not None else ""
+    return mean + spread
+
+
+def read_results(folder: Path) -> dict[str, Told]:
+    """Read every `result.json` below a folder, by the name of its experiment; none if there is no such folder.
+
+    Raises:
+        DataError: If one cannot be read.
+    """
+    found = {}
+    for file in sorted(folder.glob("*/result.json")):
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+            found[str(told["name"])] = told
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{file} is no result of an experiment ({error}): run its command again") from error
+    return found
+
+
+def row_of(told: Told, label: str | None, metric: str) -> Told | None:
+    """Find a row by label and metric."""
+    return next((row for row in told["rows"] if (row["label"], row["metric"]) == (label, metric)), None)
+
+
+def figures(told: Told, line: Line) -> tuple[str, str, str]:
+    """Give what was printed, what ours is put beside, and ours, as words; empty where there is none."""
+    beside, ours = row_of(told, line.beside, line.metric), row_of(told, line.ours, line.metric)
+    printed = next((row["printed"] for row in (beside, ours) if row and row["printed"] is not None), None)
+    return shown(line.metric, printed), shown_row(beside), shown_row(ours)
+
+
+def listing(folder: Path) -> str:
+    """List all experiments for people, with the figures of those whose evidence lies in a folder."""
+    results = read_results(folder)
+    lines = [f"{'':52} {'printed':>8} {'beside':>16} {'ours':>16}"]
+    for name, about in EXPERIMENTS.items():
+        told = results.get(name)
+        lines.append(f"{name}: {about}" + (f" · {told['minutes']:.0f} minutes" if told else ""))
+        for line in LINES:
+            if told and line.name == name:
+                printed, beside, ours = figures(told, line)
+                lines.append(f"  {line.what:50} {printed:>8} {beside:>16} {ours:>16}".rstrip())
+    where = f"figures from {folder}" if results else f"no figures: {folder} holds no results (--results DIR)"
+    return "\n".join([*lines, "", f"{where}; NAME runs one, NAME --quick in minutes"])
+
+
+def short_table(results: Mapping[str, Told]) -> Iterator[str]:
+    """Give the table of the lines that count, in Markdown."""
+    yield "| what | printed | beside, here | ours | minutes | command |"
+    yield "|---|--:|--:|--:|--:|---|"
+    for line in LINES:
+        if told := results.get(line.name):
+            printed, beside, ours = figures(told, line)
+            command = f"[`{told['command']}`](#{told['name']})"
+            yield f"| {line.what} | {printed} | {beside} | {ours} | {told['minutes']:.0f} | {command} |"
+
+
+def gains(results: Mapping[str, Told]) -> Iterator[str]:
+    """Give what each change brought to write-up 004, in Markdown."""
+    if STEPS not in results:
+        yield f"*Not measured yet: `alexnet reproduce {STEPS}`.*"
+        return
+    rows = results[STEPS]["rows"]
+    yield "| change, each on top of those above it | top-1 | gain |"
+    yield "|---|--:|--:|"
+    yield f"| {rows[0]['label']} | {shown_row(rows[0])} | |"
+    for before, after in pairwise(rows):
+        yield f"| {after['label']} | {shown_row(after)} | {100 * (after['mean'] - before['mean']):+.1f} points |"
+
+
+def whole_table(results: Mapping[str, Told]) -> Iterator[str]:
+    """Give every row of every result, in Markdown."""
+    for name, told in results.items():
+        where = f"{told['minutes']:g} minutes on {told['machine']['cores']} cores of {told['machine']['cpu']}"
+        short = told["commit"][:10] + "+" * told["commit"].endswith("+")
+        made = f"`{told['command']}` · {told['date']} · commit `{short}` · {where}"
+        yield from (f"### {name}", "", told["verdict"], "", f"{made} · [evidence](results/{name}/)", "")
+        yield from ("| what | measure | printed | here | seeds |", "|---|---|--:|--:|--:|")
+        for row in told["rows"]:
+            what = f"{row['label']} ({row['note']})" if row["note"] else row["label"]
+            printed = shown(row["metric"], row["printed"])
+            yield f"| {what} | {row['metric']} | {printed} | {shown_row(row)} | {len(row['seeds'])} |"
+        yield ""
+
+
+def with_results(page: str, results: Mapping[str, Told]) -> str:
+    """Give the page with all that stands between marks made anew.
+
+    Raises:
+        DataError: If a mark is missing.
+    """
+    for name, lines in (("short", short_table(results)), ("gains", gains(results)), ("all", whole_table(results))):
+        mark = BEGIN.format(name)
+        head, begun, rest = page.partition(f"{mark}\n")
+        _, ended, tail = rest.partition(END)
+        if not begun or not ended:
+            raise DataError(f"the page of experiments lacks {mark} and the mark of its end: put them back")
+        body = "\n".join(lines).rstrip("\n")
+        page = f"{head}{mark}\n\n{body}\n\n{END}{tail}"
+    return page
+
+
+def write_page(page: Path) -> None:
+    """Write a page of experiments anew from the `results` beside it."""
+    text = with_results(page.read_text(encoding="utf-8"), read_results(page.with_name("results")))
+    write_atomic(page, text.encode())
+
+
+if __name__ == "__main__":
+    write_page(Path(sys.argv[1]))
