@@ -133,13 +133,6 @@ class Recipe:
             "side in pixels that pictures get before the crop; 0: the store's, or 8/7 of a larger input", 0, 4096
         ),
     )
-    first_side: int = field(
-        default=0,
-        metadata=_about("side in pixels of the first epoch's views, which grow; 0: all as the network's", 0, 4096),
-    )
-    grown_after: float = field(
-        default=0.7, metadata=_about("first_side: share of the epochs after which views have the network's side", 0, 1)
-    )
     pad: int = field(default=0, metadata=_about("border of reflected pixels around the view before the crop", 0, 1024))
     shared_crop: int = field(
         default=1, metadata=_about("neighbours in a batch that share crop and mirror (2012 source: 32)", 1, 1_048_576)

@@ -49,11 +49,30 @@ def test_what_was_clocked_to_its_end_is_not_done_again(commands, tmp_path):
     assert len(commands) == 2
 
 
-def test_what_was_interrupted_is_begun_anew(commands, tmp_path):
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), AlexNetError("it failed")], ids=["stopped", "failed"])
+def test_what_was_stopped_goes_on_and_all_its_time_counts(commands, monkeypatch, tmp_path, error):
+    answer = clock.typed
+
+    def stopped(words):
+        (tmp_path / "run").mkdir()
+        raise error
+
+    monkeypatch.setattr(clock, "typed", stopped)
+    with pytest.raises(type(error)):
+        clocked(WAY, tmp_path / "store", tmp_path / "run", 3)
+    assert commands == []
+    monkeypatch.setattr(clock, "typed", answer)
+    timed = clocked(WAY, tmp_path / "store", tmp_path / "run", 3)
+    assert (timed.top1, timed.seconds, timed.processor_seconds) == (0.75, 4.0, 6.0)
+    assert (tmp_path / "run").exists()
+
+
+def test_what_was_killed_is_begun_anew(commands, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "half").touch()
-    clocked(WAY, tmp_path / "store", tmp_path / "run", 3)
+    timed = clocked(WAY, tmp_path / "store", tmp_path / "run", 3)
     assert not (tmp_path / "run").exists()
+    assert timed.seconds == 2.0
 
 
 def test_the_network_is_the_named_one_varied():

@@ -26,7 +26,7 @@ from alexnet.catalogue import (
     TORCHVISION_NAMES,
 )
 from alexnet.errors import DataError
-from alexnet.nn.network import AdaptivePool, FullyConnected, MaskDropout, Network, arithmetic, initialise, load_weights
+from alexnet.nn.network import FullyConnected, MaskDropout, Network, arithmetic, initialise, load_weights
 from alexnet.variations import vary
 
 
@@ -393,15 +393,6 @@ def test_modules_have_the_shapes_and_parameters_of_their_descriptions(architectu
         assert sum(parameter.numel() for parameter in module.parameters()) == row.parameters
     names = [f"{start.layer}.{part}" for start in architecture.start for part in ("weight", "bias")]
     assert list(network.state_dict()) == names
-
-
-def test_maps_of_another_side_are_brought_to_the_fixed_one():
-    pool = AdaptivePool(3)
-    same = torch.randn(2, 4, 3, 3)
-    assert pool(same) is same
-    for side in (2, 6, 7):
-        x = torch.randn(2, 4, side, side)
-        torch.testing.assert_close(pool(x), torch.nn.functional.adaptive_avg_pool2d(x, 3))
 
 
 def test_scores_are_the_last_feature():

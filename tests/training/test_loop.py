@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from alexnet import durable
-from alexnet.catalogue import CIFAR_18PCT, CIFAR_ALEXNET
+from alexnet.catalogue import CIFAR_18PCT
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
 from alexnet.durable import lock
@@ -103,14 +103,6 @@ def test_a_run_cut_by_its_updates_and_stopped_before_its_end_goes_on_to_it(start
         start("stopped", max_updates=2)
     monkeypatch.undo()
     assert state(resume(tmp_path / "stopped")) == state(whole)
-
-
-def test_views_grow_from_the_first_side_to_the_networks_own(start, monkeypatch):
-    seen, show = [], training.one_pass.show
-    monkeypatch.setattr(training.one_pass, "show", lambda view, *given: seen.append(view.side) or show(view, *given))
-    run = start(network=vary(CIFAR_ALEXNET, "width=0.03"), epochs=3, first_side=19, grown_after=0.6)
-    assert seen == [19] * 3 + [24] * 3 + [28] * 3  # three updates an epoch
-    assert run.trained().view.side == 28
 
 
 def test_frozen_layers_do_not_move_and_those_frozen_late_stop_then(start, tiny_network, tiny_recipe):

@@ -70,7 +70,8 @@ class Timed:
 def clocked(way: Way, store: Path, path: Path, seed: int) -> Timed:
     """Train and score once, by the clock; what an earlier call measured to its end is taken as it is.
 
-    Only whole runs are clocked: one that was interrupted is begun anew.
+    A training that was stopped goes on, and the time of all its parts counts. Where nobody knows how long they took, it
+    begins anew.
 
     Args:
         way: How.
@@ -81,20 +82,37 @@ def clocked(way: Way, store: Path, path: Path, seed: int) -> Timed:
     Raises:
         AlexNetError: If a command fails.
     """
-    file, recipe = path.with_suffix(".json"), path.with_suffix(".recipe.json")
+    file, part, recipe = (path.with_suffix(end) for end in (".json", ".part.json", ".recipe.json"))
     if file.is_file():
-        return Timed(**json.loads(file.read_text(encoding="utf-8")))
-    shutil.rmtree(path, ignore_errors=True)
+        return read(file)
+    spent = read(part) if part.is_file() else Timed(0.0, 0.0, 0.0)
+    if not part.is_file():
+        shutil.rmtree(path, ignore_errors=True)
+    part.unlink(missing_ok=True)
     write_json(recipe, way.recipe.to_json())
     words = ["train", str(store), "--arch", way.arch, "--recipe", str(recipe), "--seed", str(seed), "--run", str(path)]
     words += [word for change in way.changes for word in ("--vary", change)]
     begun, before = time.monotonic(), processor_seconds()
-    typed(words)
-    told = json.loads(typed(["evaluate", str(path), "--crops", str(way.crops), "--json"]))
-    timed = Timed(told["top1"], time.monotonic() - begun, processor_seconds() - before)
+
+    def until_now(top1: float) -> Timed:
+        seconds, processors = time.monotonic() - begun, processor_seconds() - before
+        return Timed(top1, spent.seconds + seconds, spent.processor_seconds + processors)
+
+    try:
+        typed(words)
+        told = json.loads(typed(["evaluate", str(path), "--crops", str(way.crops), "--json"]))
+    except (KeyboardInterrupt, AlexNetError):
+        write_json(part, asdict(until_now(0.0)))
+        raise
+    timed = until_now(told["top1"])
     say(f"{path.name}: {timed.top1:.2%} in {timed.seconds:.0f} s, {timed.processor_seconds:.0f} s of processors")
     write_json(file, asdict(timed))
     return timed
+
+
+def read(file: Path) -> Timed:
+    """Read what was measured."""
+    return Timed(**json.loads(file.read_text(encoding="utf-8")))
 
 
 def typed(words: Sequence[str]) -> str:

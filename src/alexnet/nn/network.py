@@ -61,14 +61,6 @@ class MaskDropout(nn.Module):
         return F.dropout(x, self.probability, self.training) * (1 - self.probability)
 
 
-class AdaptivePool(nn.AdaptiveAvgPool2d):
-    """Average pooling to a fixed side, which leaves maps of that side alone."""
-
-    def forward(self, x: Float[Tensor, "n maps h w"]) -> Float[Tensor, "n maps side side"]:
-        """Pool."""
-        return x if x.shape[-2:] == (self.output_size, self.output_size) else super().forward(x)
-
-
 def module_of(row: Row) -> nn.Module:
     """Make the module of one layer; weights are left for `initialise`."""
     match row.layer:
@@ -85,7 +77,7 @@ def module_of(row: Row) -> nn.Module:
         case layers.Pool() as layer:
             return nn.AvgPool2d(layer.kernel, layer.stride, ceil_mode=layer.round_up, count_include_pad=False)
         case layers.AdaptivePool(side=side):
-            return AdaptivePool(side)
+            return nn.Identity() if row.input == row.output else nn.AdaptiveAvgPool2d(side)
         case layers.Dropout(probability=probability, kind=kind):
             return MaskDropout(probability) if kind == "mask" else nn.Dropout(probability)
 

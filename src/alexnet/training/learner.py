@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from alexnet import __version__
 from alexnet.architectures import Architecture
+from alexnet.data.augment import View
 from alexnet.data.split import Split
 from alexnet.data.store import Store
 from alexnet.errors import DataError
@@ -24,7 +25,6 @@ from alexnet.recipe import Recipe
 from alexnet.runs.checkpoint import Checkpoint, network_facts, statistics_tensors
 from alexnet.runs.trained import Trained
 from alexnet.schedule import Schedule
-from alexnet.training.growing import GrowingView
 from alexnet.training.tally import Tally
 from alexnet.weights import Weights, fit
 
@@ -60,8 +60,7 @@ class Learner:
         network = initialise(Network(architecture), recipe.seed)
         self.notes = fit(network, weights, store.classes) if weights is not None else []
         self.network = placed(network, device)
-        self.views = GrowingView(architecture, store.statistics, recipe, device)
-        self.view = self.views.whole
+        self.view = View(architecture, store.statistics, recipe.view_side, device)
         self.frozen_from = frozen_from(recipe, self.network)
         self.freeze()
         self.optimizer = make_optimizer(recipe, self.network)

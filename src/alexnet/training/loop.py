@@ -73,13 +73,12 @@ def go_through(saver: Saver, computing: Computing, watch: StuckWatch, stop: Stop
     if learner.batch == 0:
         torch.manual_seed(Chance(recipe.seed, learner.epoch, sequence[:1]).bits("layers")[0, 0] >> 1)
     network.train()
-    view = learner.views.of_epoch(learner.epoch)
     what = f"epoch {learner.epoch + 1}/{recipe.epochs}"
     with Progress(what, len(sequence), done=learner.tally.images) as progress:
         for batch in computing.batches(sequence[learner.batch * recipe.batch_size :]):
             # Forward and backward.
             chance = Chance(recipe.seed, learner.epoch, batch.indices)
-            pictures = one_pass.show(view, batch.pictures, chance, recipe, computing.dtype)
+            pictures = one_pass.show(learner.view, batch.pictures, chance, recipe, computing.dtype)
             loss, scores = computing.gradients(pictures, batch.labels)
             saver.guard.watch(loss, learner.batch)
 
