@@ -160,7 +160,7 @@ def other_batch_size(run, store):
 
 def other_seed(run, store):
     edit(run / "recipe.json", seed=5)
-    return "seed was 0, is 5"
+    return "seed was 3, is 5"
 
 
 def other_network(run, store):
