@@ -43,7 +43,12 @@ def results(tmp_path):
     }
     for name, of_one in rows.items():
         told = {"name": name, "command": f"alexnet reproduce {name}", "commit": "abcdef0123456", "date": "2026-11-22"}
-        told |= {"machine": {"cpu": "AMD EPYC", "cores": 2}, "minutes": 12.3, "rows": of_one, "verdict": "It holds."}
+        told |= {
+            "machine": {"cpu": "AMD EPYC", "cores": 2, "threads": 1},
+            "minutes": 12.3,
+            "rows": of_one,
+            "verdict": "It holds.",
+        }
         (tmp_path / "results" / name).mkdir(parents=True)
         (tmp_path / "results" / name / "result.json").write_text(json.dumps(told))
     return tmp_path / "results"
@@ -129,7 +134,8 @@ def test_every_row_is_in_the_whole_table(results):
     assert "| as written | top1 | 26.70% | 28.00% ± 1.23% | 3 |" in text
     assert "| ours (mirrored) | top1 |  | 64.00% | 1 |" in text
     assert "| ours | loss |  | 1.500 | 1 |" in text
-    assert "commit `abcdef0123` · 12.3 minutes on 2 cores of AMD EPYC · [evidence](results/write-up-004/)" in text
+    made = "commit `abcdef0123` · 12.3 minutes by 1 thread of 2 cores of AMD EPYC"
+    assert f"{made} · [evidence](results/write-up-004/)" in text
 
 
 def test_a_page_without_its_marks_is_refused(results):

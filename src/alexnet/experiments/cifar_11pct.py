@@ -12,14 +12,14 @@ bfloat16, for time. First *a fifth*: 104 epochs for 520, both falls of the rate 
 from pathlib import Path
 
 from alexnet.catalogue import CIFAR_11PCT
-from alexnet.experiments.cuda_convnet import Trial, compare
+from alexnet.experiments.cuda_convnet import Way, compare
 from alexnet.recipes import RECIPES
 
 OWN = RECIPES["cifar-11pct"].with_changes(precision="bfloat16")
 FIFTH = OWN.with_changes(epochs=OWN.epochs // 5, lr_steps=[epoch // 5 for epoch in OWN.lr_steps])
-TRIALS = (Trial("a fifth", FIFTH, (1, 10)), Trial("own", OWN, (1, 10)))
+WAYS = (Way("a fifth", FIFTH, (1, 10)), Way("own", OWN, (1, 10)))
 
 
 def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     """Train, score, keep and print the table; see `alexnet.experiments.cuda_convnet.compare`."""
-    compare(CIFAR_11PCT, TRIALS, data, work, results, quick)
+    compare(CIFAR_11PCT, WAYS, data, work, results, quick)

@@ -11,12 +11,12 @@ arithmetic is bfloat16, for time. One seed; budget: an hour and a half on two co
 from pathlib import Path
 
 from alexnet.catalogue import CIFAR_13PCT
-from alexnet.experiments.cuda_convnet import Trial, compare
+from alexnet.experiments.cuda_convnet import Way, compare
 from alexnet.recipes import RECIPES
 
-TRIALS = (Trial("own", RECIPES["cifar-13pct"].with_changes(precision="bfloat16"), (1, 10)),)
+WAYS = (Way("own", RECIPES["cifar-13pct"].with_changes(precision="bfloat16"), (1, 10)),)
 
 
 def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     """Train, score, keep and print the table; see `alexnet.experiments.cuda_convnet.compare`."""
-    compare(CIFAR_13PCT, TRIALS, data, work, results, quick)
+    compare(CIFAR_13PCT, WAYS, data, work, results, quick)

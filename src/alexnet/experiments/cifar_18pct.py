@@ -11,16 +11,16 @@ shifted pictures; at test one view, and two. One seed each; budget: an hour on t
 from pathlib import Path
 
 from alexnet.catalogue import CIFAR_18PCT
-from alexnet.experiments.cuda_convnet import Trial, compare
+from alexnet.experiments.cuda_convnet import Way, compare
 from alexnet.recipes import FAST, RECIPES
 
 OWN = RECIPES["cifar-18pct"].with_changes(precision="bfloat16")
 # Ninety thousand weights and fifty thousand pictures: nothing to smooth, and shifts of two pixels are enough. A small
 # conv1 lets what it learns show over its start.
 QUICK = FAST.with_changes(epochs=30, batch_size=64, lr=0.02, label_smoothing=0.0, pad=2, first_layer_gain=0.1)
-TRIALS = (Trial("fast", QUICK, (1, 2)), Trial("own", OWN, (1,)))
+WAYS = (Way("fast", QUICK, (1, 2)), Way("own", OWN, (1,)))
 
 
 def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     """Train both ways, score, keep and print the table; see `alexnet.experiments.cuda_convnet.compare`."""
-    compare(CIFAR_18PCT, TRIALS, data, work, results, quick)
+    compare(CIFAR_18PCT, WAYS, data, work, results, quick)

@@ -199,7 +199,9 @@ def gains(results: Mapping[str, Told]) -> Iterator[str]:
 def whole_table(results: Mapping[str, Told]) -> Iterator[str]:
     """Give every row of every result, in Markdown."""
     for name, told in results.items():
-        where = f"{told['minutes']:g} minutes on {told['machine']['cores']} cores of {told['machine']['cpu']}"
+        machine = told["machine"]
+        threads = f"{machine['threads']} thread{'s' * (machine['threads'] > 1)}"
+        where = f"{told['minutes']:g} minutes by {threads} of {machine['cores']} cores of {machine['cpu']}"
         short = told["commit"][:10] + "+" * told["commit"].endswith("+")
         made = f"`{told['command']}` · {told['date']} · commit `{short}` · {where}"
         yield from (f"### {name}", "", told["verdict"], "", f"{made} · [evidence](results/{name}/)", "")

@@ -24,8 +24,8 @@ from alexnet.architectures import Architecture, Start
 from alexnet.catalogue import CIFAR_ALEXNET, SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
-from alexnet.evaluation import evaluate
 from alexnet.experiments.evidence import Row, finished_run, keep, table
+from alexnet.experiments.trial import Trial
 from alexnet.paper import WRITE_UP_001_LOSSES
 from alexnet.recipe import Recipe
 from alexnet.recipes import RECIPES
@@ -73,17 +73,12 @@ def ours(store: Store, work: Path, quick: bool) -> Part:
     """Train ours with each seed."""
     network, recipe = OURS
     recipe, seeds = (recipe.with_changes(epochs=1), SEEDS[:1]) if quick else (recipe, SEEDS)
-    runs = {}
-    for seed in seeds:
-        name = f"ours-{seed}"
-        runs[name] = finished_run(store, network, recipe.with_changes(seed=seed), work / name)
-    rows = []
-    for crops, views in ((1, "one view"), (10, "ten views")):
-        results = [evaluate([run.trained()], store.splits["test"], crops) for run in runs.values()]
-        label = f"ours: {network.name}, {recipe.epochs} epochs, {views}"
-        rows.append(Row(label, "top1", None, tuple(result.top1 for result in results), seeds))
-    minutes = sum(row["seconds"] for run in runs.values() for row in run.log()) / 60 / len(runs)
-    return rows, runs, f"Ours reaches {statistics.fmean(rows[-1].values):.1%} in {minutes:.0f} minutes."
+    trial = Trial.of("ours", store, network, recipe, seeds, work)
+    test = store.splits["test"]
+    rows = [trial.row(trial.evaluations(test, crops), note=f"{recipe.epochs} epochs") for crops in (1, 10)]
+    minutes = trial.seconds / 60 / len(seeds)
+    told = f"Ours reaches {statistics.fmean(rows[-1].values):.1%} in {minutes:.0f} minutes."
+    return rows, trial.named_runs, told
 
 
 def why_it_jumps(store: Store, work: Path, quick: bool) -> Part:
