@@ -69,6 +69,7 @@ def program(name, *options):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_cpu_benchmark_runs_and_writes_its_rows(tmp_path):
     small = ("--networks", "cifar-11pct", "--batch", "4", "--rounds", "2", "--no-compile")
     out = program("cpu", "--only", "store", *small, "--results", str(tmp_path))

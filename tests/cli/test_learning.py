@@ -232,7 +232,7 @@ def read_until_in_the_middle(terminal):
     return shown
 
 
-@pytest.mark.parametrize(("way", "code"), [("ctrl-c", 130), ("sigterm", 143)])
+@pytest.mark.parametrize(("way", "code"), [("ctrl-c", 130), pytest.param("sigterm", 143, marks=pytest.mark.slow)])
 def test_a_stopped_process_says_how_to_go_on_and_ends_the_same(command, tmp_path, longer_store, longer_end, way, code):
     process, terminal = on_terminal(["train", longer_store, *LONGER, "--run", "mine"], tmp_path)
     shown = read_until_in_the_middle(terminal)

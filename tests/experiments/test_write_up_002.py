@@ -36,7 +36,7 @@ def test_as_written_is_the_write_ups_recipe():
 
 def test_ours_are_the_same_family_for_as_many_epochs():
     listed = ways()
-    assert {way.recipe.epochs for way in listed.values()} == {20}
+    assert {(way.recipe.epochs, way.recipe.precision) for way in listed.values()} == {(20, "bfloat16")}
     assert (listed[SCRATCH].network, listed[TUNED].network) == (SINGLE, TORCHVISION)
     assert [way.pretrained for way in listed.values()] == [False, True, False]
     assert listed[TUNED].recipe == FINE_TUNE

@@ -115,10 +115,18 @@ class Command:
         self.close()
         seconds = time.monotonic() - self.begun
         out, err = (file.read_text(encoding="utf-8", errors="replace") for file in self.files)
-        with pytest.raises(ProcessLookupError):  # an orphan would still be of this group
-            os.killpg(self.pid, 0)
+        self.expect_no_orphan()
         assert "Traceback" not in err, err
         return Ended(os.waitstatus_to_exitcode(answer["status"]), out, err, 1024 * answer["peak"], seconds)
+
+    def expect_no_orphan(self, patience=10):
+        """Fail if what it started, which would still be of its group, outlives it; the dying need a moment."""
+        deadline = time.monotonic() + patience
+        with suppress(ProcessLookupError):
+            while True:
+                os.killpg(self.pid, 0)
+                assert time.monotonic() < deadline, "it left a process behind"
+                time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")
