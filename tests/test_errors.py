@@ -1,6 +1,6 @@
 import pytest
 
-from alexnet.errors import AlexNetError, DataError, Diverged, Interrupted, UsageError, did_you_mean
+from alexnet.errors import AlexNetError, DataError, Diverged, Interrupted, UsageError, did_you_mean, printable
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,17 @@ def test_a_near_name_is_suggested():
 
 def test_far_names_are_all_listed():
     assert did_you_mean("zzz", ["single", "paper"]) == "choose from: single, paper"
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        ("cat", "cat"),
+        ("Hündin α", "Hündin α"),
+        ("a\nb", "a\\nb"),
+        ("odd \udcff", "odd \\udcff"),
+        ("\x1b[0m", "\\x1b[0m"),
+    ],
+)
+def test_odd_letters_are_written_out(words, written):
+    assert printable(words) == written

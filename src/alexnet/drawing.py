@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from alexnet.durable import atomic_file, write_atomic
-from alexnet.errors import UsageError
+from alexnet.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -137,7 +137,7 @@ def _points(points: Iterable[Point]) -> str:
 
 def _text(words: str) -> str:
     """Escape words; what XML has no place for is written out."""
-    return escape("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words))
+    return escape(printable(words))
 
 
 def _svg(shape: Line | Area | Words) -> str:

@@ -1,4 +1,5 @@
-"""The errors of `alexnet`: each says in one line what is wrong and what to do, and knows its exit code."""
+"""The errors of `alexnet`: each says in one line what is wrong and what to do, and knows its exit code; and what keeps
+such a line a line."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -43,3 +44,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = get_close_matches(name, names, n=1)
     return f"did you mean {near[0]}?" if near else f"choose from: {', '.join(names)}"
+
+
+def printable(words: str) -> str:
+    """Write out what a line cannot hold: the odd bytes, line ends and the like that a file's name may have.
+
+    >>> print(printable("two\\nlines"))
+    two\\nlines
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)

@@ -58,6 +58,15 @@ def test_a_table_has_its_columns_under_each_other(command, photo_run, photos):
     assert all(row.count("%") == 3 for row in rows)
 
 
+def test_a_name_stays_on_its_line(command, photo_run, photos, tmp_path):
+    shutil.copy(photos / "test" / "cats" / "0.jpg", tmp_path / "two\nlines\x1b[31m.jpg")
+    (tmp_path / "no\npicture.jpg").write_bytes(b"words")
+    done = command("predict", photo_run, *sorted(tmp_path.glob("*.jpg")), "--top", 1)
+    assert done.out.startswith(f"{tmp_path}/two\\nlines\\x1b[31m.jpg  ")
+    assert done.out.count("\n") == done.err.count("\n") == 1
+    assert f"{tmp_path}/no\\npicture.jpg" in done.err
+
+
 def test_lines_of_json_are_printed(command, photo_run, photos):
     good = photos / "test" / "cats" / "0.jpg"
     done = command("predict", photo_run, good, "gone.png", "--jsonl", "--top", 1)

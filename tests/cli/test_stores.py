@@ -130,7 +130,7 @@ def test_verify_looks_at_a_run_too(command, tiny_run, tmp_path):
     assert (done.code, json.loads(done.out)) == (3, expected)
     assert command("verify", "run").out.splitlines() == [
         f"best.safetensors: {problem}",
-        "run: 1 problems: alexnet resume mends what it can",
+        "run: 1 problem: alexnet resume mends what it can",
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet.data.canvas import canvas, printable, short_class
+from alexnet.data.canvas import canvas, short_class
 from alexnet.errors import AlexNetError, UsageError
 
 
@@ -73,20 +73,6 @@ def test_words_that_have_room_are_not_cut(draw):
 def test_words_are_no_formulas_and_may_lack_letters(draw):
     left, right = inked(draw(lambda canvas: canvas.write(5, 60, "$\\frac{ 강아지", 150)))
     assert left < right
-
-
-@pytest.mark.parametrize(
-    ("words", "written"),
-    [
-        ("cat", "cat"),
-        ("Hündin α", "Hündin α"),
-        ("a\nb", "a\\nb"),
-        ("odd \udcff", "odd \\udcff"),
-        ("\x1b[0m", "\\x1b[0m"),
-    ],
-)
-def test_odd_letters_are_written_out(words, written):
-    assert printable(words) == written
 
 
 @pytest.mark.parametrize(

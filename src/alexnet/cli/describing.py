@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from alexnet.cli.options import Options
+from alexnet.errors import printable
 
 if TYPE_CHECKING:
     from alexnet.data.duplicates import Group
@@ -51,7 +52,7 @@ def tell_lost(store: "Store") -> None:
     for state, reasons in lost(store).items():
         for reason, files in list(reasons.items())[:REASONS]:
             more = "" if len(files) <= FILES else ", …"
-            print(f"  {state}: {len(files):,} × {reason}: {', '.join(map(line, files[:FILES]))}{more}")
+            print(f"  {state}: {len(files):,} × {reason}: {', '.join(map(printable, files[:FILES]))}{more}")
         if rest := list(reasons.values())[REASONS:]:
             print(f"  {state}: {sum(map(len, rest)):,} × {len(rest):,} other reasons: see report.json")
 
@@ -86,8 +87,10 @@ def equal(store: "Store", group: "Group", number: int) -> str:
 
     rows = group_rows(store, group)
     differ = len({row["class"] for row in rows}) > 1
-    classes = [f", {line(row['class'])}" if differ else "" for row in rows]
-    told = [f"{line(row['file'])} ({row['split']}{name})" for row, name in zip(rows, classes, strict=True)][:number]
+    classes = [f", {printable(row['class'])}" if differ else "" for row in rows]
+    told = [f"{printable(row['file'])} ({row['split']}{name})" for row, name in zip(rows, classes, strict=True)][
+        :number
+    ]
     more = f" = {len(rows) - number:,} more" if len(rows) > number else ""
     return " = ".join(told) + more + (": classes differ" if differ else "")
 
@@ -96,7 +99,7 @@ def tell_classes(store: "Store", every: bool) -> None:
     """Print the classes with their pictures; of many, the smallest and the largest alone."""
     from alexnet.data.contents import class_counts
 
-    counts, names = class_counts(store), [line(name) for name in store.classes]
+    counts, names = class_counts(store), [printable(name) for name in store.classes]
     if len(names) > TABLE and not every:
         train = counts["train"]
         few, many = train.index(min(train)), train.index(max(train))
@@ -116,10 +119,10 @@ def tell_head(store: "Store", split: str, count: int) -> None:
 
     rows = head(store, split, count)
     print(f"{split}: the first {len(rows):,} of {len(store.splits[split]):,}")
-    files = [line(row["file"]) for row in rows]
+    files = [printable(row["file"]) for row in rows]
     files = [file if len(file) <= FILE_LETTERS else "…" + file[1 - FILE_LETTERS :] for file in files]
     wide = max(map(len, ("file", *files)))
-    names = [line(row["class"]) for row in rows]
+    names = [printable(row["class"]) for row in rows]
     named = max(map(len, ("class", *names)))
     print(f"  {'file':{wide}}  {'class':{named}}  label  one-hot")
     for file, name, row in zip(files, names, rows, strict=True):
@@ -136,10 +139,3 @@ def short_one_hot(one_hot: list[int]) -> str:
         words += ["…"] * (place > before + 1) + [str(one_hot[place])]
         before = place
     return f"[{' '.join(words)}]"
-
-
-def line(name: str) -> str:
-    """Write a name so that it stays on its line."""
-    from alexnet.data.canvas import printable
-
-    return printable(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from alexnet.cli.options import Options, add_device, chosen_device
 from alexnet.cli.pictures import chosen_split, chosen_store, picture_files
-from alexnet.errors import DataError
+from alexnet.errors import DataError, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ def queries(
             except DataError as error:
                 if len(files) == 1:
                     raise
-                print(f"error: {error}", file=sys.stderr)
+                print(f"error: {printable(str(error))}", file=sys.stderr)
         if not pictures:
             raise DataError("none of the files can be searched for: give others")
         return (names, [None] * len(names), np.stack(pictures)), len(files) - len(names)
@@ -94,7 +94,7 @@ def queries(
 def print_matches(matches: "list[Match]", layer: str) -> None:
     """Print the nearest of each picture, with their distances."""
     for match in matches:
-        print(f"{match.query}" + (f" ({match.label})" if match.label is not None else ""))
+        print(printable(match.query) + (f" ({match.label})" if match.label is not None else ""))
         for way, found in ((layer, match.neighbors), ("pixels", match.by_pixels)):
             print(f"  by {way}: " + " · ".join(f"{one.label} {one.distance:,.4g}" for one in found))
 

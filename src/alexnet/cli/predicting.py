@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexnet.cli.options import Options, add_device, chosen_device
 from alexnet.cli.pictures import chosen_split, chosen_store, picture_files
-from alexnet.errors import DataError, UsageError
+from alexnet.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
     from alexnet.answers import Answer
@@ -99,7 +99,7 @@ class Told:
 
     def __init__(self, options: Options, names: list[str], classes: list[str]) -> None:
         self.options, self.all = options, list[dict[str, Any]]()
-        self.name_width = min(FILE_WIDTH, max(map(len, names), default=0))
+        self.name_width = min(FILE_WIDTH, max((len(printable(name)) for name in names), default=0))
         self.label_width = min(LABEL_WIDTH, max(map(len, classes)))
 
     def one(self, name: str, truth: str | None, guesses: "list[Guess] | str") -> None:
@@ -116,9 +116,11 @@ class Told:
 
     def _row(self, name: str, truth: str | None, guesses: "list[Guess] | str") -> None:
         if isinstance(guesses, str):
-            print(f"error: {guesses}", file=sys.stderr)
+            print(f"error: {printable(guesses)}", file=sys.stderr)
             return
-        cells = [f"{name:{self.name_width}}"] + ([] if truth is None else [f"{cut(truth):{self.label_width}}:"])
+        cells = [f"{printable(name):{self.name_width}}"] + (
+            [] if truth is None else [f"{cut(truth):{self.label_width}}:"]
+        )
         cells += [f"{cut(guess.label):{self.label_width}} {guess.probability:6.1%}" for guess in guesses]
         print("  ".join(cells))
 
@@ -130,6 +132,7 @@ class Told:
 
 def cut(label: str) -> str:
     """Shorten a long class."""
+    label = printable(label)
     return label if len(label) <= LABEL_WIDTH else label[: LABEL_WIDTH - 1] + "…"
 
 

@@ -230,5 +230,6 @@ def run_verify(options: Options) -> int:
         for problem in problems:
             place = "" if problem["record"] is None else f" record {problem['record']}:"
             print(f"{problem['file']}:{place} {problem['problem']}")
-        print(f"{options.store}: {'whole' if not problems else f'{len(problems)} problems: {way_out}'}")
+        number = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+        print(f"{options.store}: {'whole' if not problems else f'{number}: {way_out}'}")
     return DataError.exit_code if problems else 0

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from alexnet.durable import atomic_file
-from alexnet.errors import UsageError
+from alexnet.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,11 +23,6 @@ INK, QUIET = "#222222", "#6b6b6b"
 # Sizes of type in points, at two pixels each, and the measures of a sheet made for a phone: half its width in points.
 TITLE, HEADING, LABEL = 14, 11, 9.5
 SHEET_PX, MARGIN_PX, GAP_PX, LINE_PX = 1080, 24, 6, 28
-
-
-def printable(words: str) -> str:
-    """Write out what a line cannot hold: the odd bytes, line ends and the like that a folder's name may have."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
 
 
 def short_class(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int64
 
-from alexnet.data.canvas import printable
+from alexnet.errors import printable
 from alexnet.report.figures import COLOURS, INK, QUIET, saved_figure
 
 if TYPE_CHECKING:

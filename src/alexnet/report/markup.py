@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from alexnet.data.canvas import printable
+from alexnet.errors import printable
 
 # Elements without an end.
 VOID = ("img", "meta", "br")
