@@ -1,5 +1,4 @@
-"""The errors of `alexnet`: each says in one line what is wrong and what to do, and knows its exit code; and what keeps
-such a line a line."""
+"""The errors of `alexnet`: each says in one line what is wrong and what to do, and knows its exit code."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -47,9 +46,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def printable(words: str) -> str:
-    """Write out what a line cannot hold: the odd bytes, line ends and the like that a file's name may have.
+    r"""Write out what a line cannot hold: the odd bytes, line ends and the like that a file's name may have.
 
-    >>> print(printable("two\\nlines"))
-    two\\nlines
+    >>> print(printable("two\nlines"))
+    two\nlines
     """
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
