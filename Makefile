@@ -67,9 +67,9 @@ help-texts: .venv/ready-dev
 faithfulness: .venv/ready-dev
 	.venv/bin/python tests/test_faithfulness.py
 
-# Write the tables of experiments/README.md that tests/experiments/test_page.py compares with experiments/results/.
+# Write the tables of both pages that tests/experiments/test_page.py compares with experiments/results/.
 experiments: .venv/ready
-	.venv/bin/python -m alexnet.experiments.page experiments/README.md
+	.venv/bin/python -m alexnet.experiments.page experiments/results experiments/README.md README.md
 
 # One universal lock for every platform; pip reads it as constraints, so that it installs nothing by itself.
 lock: .venv/ready

@@ -1,4 +1,4 @@
-"""Tests of alexnet.experiments.page, and of the page itself: experiments/README.md."""
+"""Tests of alexnet.experiments.page, and of what it writes into experiments/README.md and README.md."""
 
 import json
 import re
@@ -14,8 +14,10 @@ from alexnet.experiments import EXPERIMENTS
 from alexnet.experiments import page as module
 from alexnet.experiments.page import LINES, STEPS, Line, listing, read_results, row_of, shown, with_results, write_page
 
-PAGE = Path(__file__).parents[2] / "experiments" / "README.md"
-EMPTY = "".join(f"{name}\n{module.BEGIN.format(name)}\n{module.END}\n" for name in ("short", "gains", "all"))
+ROOT = Path(__file__).parents[2]
+PAGE, RESULTS = ROOT / "experiments" / "README.md", ROOT / "experiments" / "results"
+PAGES = (PAGE, ROOT / "README.md")
+EMPTY = "".join(f"{name}\n{module.BEGIN.format(name)}\n{module.END}\n" for name in module.TABLES)
 
 
 def row(label, mean, metric="top1", **others):
@@ -58,12 +60,19 @@ def results(tmp_path):
 def lines(monkeypatch, request):
     """Short tables of the results above; the page's own test takes the true ones."""
     if "results" in request.fixturenames:
-        monkeypatch.setattr(module, "LINES", (Line("write-up-004", "the first", "as written", "ours"),))
+        first = Line("write-up-004", "the first", "as written", "ours", headline=True)
+        monkeypatch.setattr(module, "LINES", (first, Line(STEPS, "the steps", "as written", "+ small batches")))
 
 
-def test_the_page_tells_what_the_results_hold():
-    text = PAGE.read_text(encoding="utf-8")
-    assert with_results(text, read_results(PAGE.parent / "results")) == text, "run make experiments"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_tells_what_the_results_hold(page):
+    text = page.read_text(encoding="utf-8")
+    assert with_results(text, read_results(RESULTS)) == text, "run make experiments"
+
+
+def test_every_table_is_on_a_page():
+    marked = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert all(marked.count(module.BEGIN.format(name)) == 1 for name in module.TABLES)
 
 
 def test_every_command_of_the_page_is_one():
@@ -76,13 +85,13 @@ def test_every_command_of_the_page_is_one():
 
 
 def test_every_result_is_of_an_experiment_that_can_be_run_again():
-    for name, told in read_results(PAGE.parent / "results").items():
+    for name, told in read_results(RESULTS).items():
         assert told["command"] == f"alexnet reproduce {name}"
         assert name in EXPERIMENTS
 
 
 def test_the_short_table_names_rows_that_are_there():
-    results = read_results(PAGE.parent / "results")
+    results = read_results(RESULTS)
     for line in LINES:
         assert line.name in EXPERIMENTS
         if line.name in results:
@@ -93,9 +102,9 @@ def test_the_short_table_names_rows_that_are_there():
 def test_only_what_stands_between_marks_is_written(results):
     page = results.with_name("README.md")
     page.write_text(f"# Title\n\n{EMPTY}the end\n")
-    write_page(page)
+    write_page(page, results)
     once = page.read_text()
-    write_page(page)
+    write_page(page, results)
     assert page.read_text() == once
     assert once.startswith("# Title\n\nshort\n")
     assert once.endswith(f"{module.END}\nthe end\n")
@@ -104,7 +113,7 @@ def test_only_what_stands_between_marks_is_written(results):
 def test_the_module_is_the_command(results):
     page = results.with_name("README.md")
     page.write_text(EMPTY)
-    subprocess.run([sys.executable, "-m", "alexnet.experiments.page", str(page)], check=True)
+    subprocess.run([sys.executable, "-m", "alexnet.experiments.page", str(results), str(page)], check=True)
     assert "### write-up-004" in page.read_text()
 
 
@@ -138,9 +147,26 @@ def test_every_row_is_in_the_whole_table(results):
     assert f"{made} · [evidence](results/write-up-004/)" in text
 
 
-def test_a_page_without_its_marks_is_refused(results):
-    with pytest.raises(DataError, match="lacks <!-- gains"):
-        with_results(EMPTY.replace("gains:", "gain:"), read_results(results))
+def test_the_headlines_lead_to_the_page_of_all(results):
+    text = with_results(EMPTY, read_results(results))
+    _, headlines = text.split(module.BEGIN.format("headlines"))
+    assert "| the first | 26.70% |" in headlines
+    assert "(experiments/README.md#write-up-004) |" in headlines
+    assert "the steps" in text
+    assert "the steps" not in headlines
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("# Title\n", "no marks such as <!-- short"),
+        (EMPTY.replace("gains:", "gain:"), "<!-- gain: "),
+        (EMPTY.removesuffix(f"{module.END}\n"), "<!-- headlines: "),
+    ],
+)
+def test_a_page_with_wrong_marks_is_refused(results, page, message):
+    with pytest.raises(DataError, match=message):
+        with_results(page, read_results(results))
 
 
 def test_a_damaged_result_is_named(results):

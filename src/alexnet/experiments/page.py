@@ -1,13 +1,14 @@
-"""The page of all experiments, and the list that `alexnet reproduce` prints: made of the evidence that is kept.
+"""The tables of all experiments, and the list that `alexnet reproduce` prints: made of the evidence that is kept.
 
-`make experiments` writes `experiments/README.md` anew: what stands between its marks, and no other word. A figure
-appears only where its `result.json` does; nothing here is typed by hand.
+`make experiments` writes `experiments/README.md` and `README.md` anew: what stands between their marks, and no other
+word. A figure appears only where its `result.json` does; nothing here is typed by hand.
 """
 
 import json
 import math
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +35,7 @@ class Line:
         beside: Label of the row that ours is put beside, as what repeats a printed figure; None if there is none.
         ours: Label of the row that is ours.
         metric: Of both.
+        headline: Whether the README has it too.
     """
 
     name: str
@@ -41,11 +43,12 @@ class Line:
     beside: str | None
     ours: str
     metric: str = "top1"
+    headline: bool = False
 
 
 LINES = (
-    Line("cifar-18pct", "CIFAR-10 whole", None, "10,000 test images, and its mirror image"),
-    Line("fine-tune-dogs", "five dogs, pretrained convolutions", None, "253 test images, centre"),
+    Line("cifar-18pct", "CIFAR-10 whole", None, "10,000 test images, and its mirror image", headline=True),
+    Line("fine-tune-dogs", "five dogs, from pretrained convolutions", None, "253 test images, centre", headline=True),
     Line(
         "kernels",
         "compiled kernels beside PyTorch's",
@@ -61,54 +64,60 @@ LINES = (
     ),
     Line(
         "write-up-000",
-        "five dogs, whole photographs, from scratch",
+        "write-up 000: five dogs, photographs, from scratch",
         "photographs, 253 test images: SGD, centre",
         "photographs, 253 test images: ours, from scratch, ten crops",
+        headline=True,
     ),
     Line(
         "write-up-000",
-        "five dogs, cut out, from scratch",
+        "the same dogs cut out, from scratch",
         "cut-outs, 290 test images: SGD, centre",
         "cut-outs, 290 test images: ours, from scratch, ten crops",
     ),
     Line(
         "write-up-000",
-        "the photographs by Adam, pretrained convolutions",
+        "the photographs, from pretrained convolutions",
         "photographs, 253 test images: Adam, centre",
         "photographs, 253 test images: ours, from the pretrained convolutions, ten crops",
+        headline=True,
     ),
     Line(
         "write-up-002",
-        "cats and dogs, from scratch",
+        "write-up 002: cats and dogs, from scratch",
         "as written, 400 test images, centre",
         "from scratch, 400 test images, centre and mirror",
+        headline=True,
     ),
     Line(
         "write-up-002",
-        "the same, pretrained convolutions",
+        "the same, from pretrained convolutions",
         "as written, 400 test images, centre",
         "from pretrained convolutions, 400 test images, centre and mirror",
+        headline=True,
     ),
     Line(
         "write-up-003",
-        "ten classes of ImageNet, 30 epochs",
+        "write-up 003: ten classes of ImageNet, 30 epochs",
         "norm before the activation, epoch 30",
         "norm after the activation, epoch 30",
         "val_top1",
     ),
     Line(
         "write-up-004",
-        "5,000 of CIFAR-10, 1,000 scored",
+        "write-up 004: 5,000 of CIFAR-10, 1,000 scored",
         "as-written, 1,000 test images, centre",
         "ours, 1,000 test images, centre and mirror",
+        headline=True,
     ),
     Line(
         "write-up-004",
         "the same, all 10,000 scored",
         "as-written, 10,000 test images, centre",
         "ours, 10,000 test images, centre and mirror",
+        headline=True,
     ),
-    Line(STEPS, "the same on views of 67 pixels, step by step", "as written", "+ mirrored views at test"),
+    Line(STEPS, "write-up 004 on views of 67 pixels, all steps", "as written", "+ mirrored views at test"),
 )
 
 
@@ -174,12 +183,22 @@ def listing(folder: Path) -> str:
 
 def short_table(results: Mapping[str, Told]) -> Iterator[str]:
     """Give the table of the lines that count, in Markdown."""
+    return table_of(LINES, results, "")
+
+
+def headlines(results: Mapping[str, Told]) -> Iterator[str]:
+    """Give what the README has of it."""
+    return table_of((line for line in LINES if line.headline), results, "experiments/README.md")
+
+
+def table_of(lines: Iterable[Line], results: Mapping[str, Told], page: str) -> Iterator[str]:
+    """Give a table of some lines; `page` is where their evidence is told."""
     yield "| what | printed | beside, here | ours | minutes | command |"
     yield "|---|--:|--:|--:|--:|---|"
-    for line in LINES:
+    for line in lines:
         if told := results.get(line.name):
             printed, beside, ours = figures(told, line)
-            command = f"[`{told['command']}`](#{told['name']})"
+            command = f"[`{told['command']}`]({page}#{told['name']})"
             yield f"| {line.what} | {printed} | {beside} | {ours} | {told['minutes']:.0f} | {command} |"
 
 
@@ -213,28 +232,41 @@ def whole_table(results: Mapping[str, Told]) -> Iterator[str]:
         yield ""
 
 
+# What is written between marks, by the name in them.
+TABLES: dict[str, Callable[[Mapping[str, Told]], Iterator[str]]] = {
+    "short": short_table,
+    "gains": gains,
+    "all": whole_table,
+    "headlines": headlines,
+}
+
+
 def with_results(page: str, results: Mapping[str, Told]) -> str:
-    """Give the page with all that stands between marks made anew.
+    """Give a page with all that stands between marks made anew.
 
     Raises:
-        DataError: If a mark is missing.
+        DataError: If there are no marks, or one is wrong.
     """
-    for name, lines in (("short", short_table(results)), ("gains", gains(results)), ("all", whole_table(results))):
+    names = re.findall(BEGIN.format("(.*)"), page)
+    if not names:
+        raise DataError(f"the page has no marks such as {BEGIN.format('short')}: put them back")
+    for name in names:
         mark = BEGIN.format(name)
-        head, begun, rest = page.partition(f"{mark}\n")
+        head, _, rest = page.partition(f"{mark}\n")
         _, ended, tail = rest.partition(END)
-        if not begun or not ended:
-            raise DataError(f"the page of experiments lacks {mark} and the mark of its end: put them back")
-        body = "\n".join(lines).rstrip("\n")
+        if name not in TABLES or not ended:
+            raise DataError(f"the page has {mark} without the mark of its end, or there is no such table: mend it")
+        body = "\n".join(TABLES[name](results)).rstrip("\n")
         page = f"{head}{mark}\n\n{body}\n\n{END}{tail}"
     return page
 
 
-def write_page(page: Path) -> None:
-    """Write a page of experiments anew from the `results` beside it."""
-    text = with_results(page.read_text(encoding="utf-8"), read_results(page.with_name("results")))
+def write_page(page: Path, results: Path) -> None:
+    """Write a page anew from a folder of results."""
+    text = with_results(page.read_text(encoding="utf-8"), read_results(results))
     write_atomic(page, text.encode())
 
 
 if __name__ == "__main__":
-    write_page(Path(sys.argv[1]))
+    for name in sys.argv[2:]:
+        write_page(Path(name), Path(sys.argv[1]))
