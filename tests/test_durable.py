@@ -45,6 +45,12 @@ def test_a_full_disk_is_told_in_one_line_with_the_space_left(tmp_path):
     assert listing(tmp_path) == []
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOENT])
+def test_room_is_not_told_where_it_is_not_the_matter(tmp_path, number):
+    error = durable.write_error(tmp_path / "a", OSError(number, os.strerror(number)), 5_000_000)
+    assert str(error) == f"cannot write {tmp_path}/a: {os.strerror(number)}"
+
+
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(AlexNetError, match=r"cannot write .*no/such: No such file"):
         durable.write_atomic(tmp_path / "no" / "such", b"")

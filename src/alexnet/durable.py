@@ -4,6 +4,7 @@ A reader never meets half a file under its final name, whatever moment the write
 sibling temporary file, are forced to the disk, and are renamed.
 """
 
+import errno
 import fcntl
 import glob
 import hashlib
@@ -101,7 +102,9 @@ def atomic_file(path: Path, size: int | None = None) -> Iterator[IO[bytes]]:
 
 
 def write_error(path: Path, error: OSError, size: int | None = None) -> AlexNetError:
-    """Turn a failed write into one line that names the place, the space it needs if known, and the space left there."""
+    """Turn a failed write into one line that names the place, and the room needed and free if that is the matter."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+        return AlexNetError(f"cannot write {path}: {error.strerror}")
     folder = path if path.is_dir() else path.parent
     free = f", {megabytes(shutil.disk_usage(folder).free)} free there" if folder.is_dir() else ""
     needed = "" if size is None else f", {megabytes(size)} needed"

@@ -149,6 +149,12 @@ def test_the_confusion_matrix_is_written_as_asked(command, photo_run, photo_stor
         assert picture.size[0] > 300
 
 
+def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(command, monkeypatch):
+    monkeypatch.setattr("os.access", lambda place, way: False)  # for its owner root may write everywhere
+    done = command("evaluate", "no-such-run", "--confusion", "mixed.csv")
+    assert (done.code, done.err) == (2, "error: --confusion mixed.csv: . cannot be written to, choose another folder\n")
+
+
 @pytest.mark.parametrize(
     ("file", "message"),
     [

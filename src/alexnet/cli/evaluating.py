@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,8 @@ def check_confusion_file(path: Path | None) -> None:
         raise UsageError(f"--confusion {path}: end the name in .csv for counts or in .png for a picture")
     if not path.parent.is_dir():
         raise UsageError(f"--confusion {path}: there is no folder {path.parent}, make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"--confusion {path}: {path.parent} cannot be written to, choose another folder")
     if path.suffix.lower() == ".png" and find_spec("matplotlib") is None:
         raise UsageError(f"--confusion {path} needs matplotlib: pip install 'alexnet[plot]'")
 
