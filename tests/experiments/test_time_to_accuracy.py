@@ -10,6 +10,7 @@ import pytest
 
 from alexnet.catalogue import CIFAR_18PCT
 from alexnet.cli import main
+from alexnet.data.store import Store
 from alexnet.experiments import clock, time_to_accuracy
 from alexnet.experiments.clock import Timed, Way
 from alexnet.experiments.time_to_accuracy import FAMILIES, Family, clock_targets, plain_rows, reproduce, tricks
@@ -39,12 +40,14 @@ def test_each_trick_that_is_left_out_is_one(family):
         assert (other.arch, other.changes) == (way.arch, way.changes)
 
 
-def test_failures_are_counted(monkeypatch, tmp_path, tiny_recipe, tiny_run):
+def test_failures_are_counted(monkeypatch, tmp_path, tiny_store, tiny_recipe, tiny_run):
     results = iter([Timed(0.81, 10.0, 19.0), Timed(0.79, 11.0, 20.0)] * 5)
     monkeypatch.setattr(time_to_accuracy, "clocked", lambda *given: next(results))
     monkeypatch.setattr(time_to_accuracy, "Run", lambda path: Run(tiny_run))
     way = Way("cifar-18pct", (), tiny_recipe)
-    (seconds, top1), runs = clock_targets(Family("a", "a", {0.80: way}, way, 0.80), tmp_path, tmp_path, quick=False)
+    (seconds, top1), runs = clock_targets(
+        Family("a", "a", {0.80: way}, way, 0.80), Store(tiny_store), tmp_path, quick=False
+    )
     assert list(runs) == [f"a-80-{seed}" for seed in range(5)]
     assert seconds.values == (10.0, 11.0, 10.0, 11.0, 10.0)
     assert seconds.note.startswith("2 of 5 failed")
