@@ -88,11 +88,9 @@ def equal(store: "Store", group: "Group", number: int) -> str:
     rows = group_rows(store, group)
     differ = len({row["class"] for row in rows}) > 1
     classes = [f", {printable(row['class'])}" if differ else "" for row in rows]
-    told = [f"{printable(row['file'])} ({row['split']}{name})" for row, name in zip(rows, classes, strict=True)][
-        :number
-    ]
+    told = [f"{printable(row['file'])} ({row['split']}{name})" for row, name in zip(rows, classes, strict=True)]
     more = f" = {len(rows) - number:,} more" if len(rows) > number else ""
-    return " = ".join(told) + more + (": classes differ" if differ else "")
+    return " = ".join(told[:number]) + more + (": classes differ" if differ else "")
 
 
 def tell_classes(store: "Store", every: bool) -> None:

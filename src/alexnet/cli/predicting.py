@@ -118,9 +118,9 @@ class Told:
         if isinstance(guesses, str):
             print(f"error: {printable(guesses)}", file=sys.stderr)
             return
-        cells = [f"{printable(name):{self.name_width}}"] + (
-            [] if truth is None else [f"{cut(truth):{self.label_width}}:"]
-        )
+        cells = [f"{printable(name):{self.name_width}}"]
+        if truth is not None:
+            cells.append(f"{cut(truth):{self.label_width}}:")
         cells += [f"{cut(guess.label):{self.label_width}} {guess.probability:6.1%}" for guess in guesses]
         print("  ".join(cells))
 
