@@ -99,8 +99,8 @@ class Told:
 
     def __init__(self, options: Options, names: list[str], classes: list[str]) -> None:
         self.options, self.all = options, list[dict[str, Any]]()
-        self.name_width = min(FILE_WIDTH, max((len(printable(name)) for name in names), default=0))
-        self.label_width = min(LABEL_WIDTH, max(map(len, classes)))
+        self.name_width = min(FILE_WIDTH, max(map(len, map(printable, names)), default=0))
+        self.label_width = max(map(len, map(cut, classes)))
 
     def one(self, name: str, truth: str | None, guesses: "list[Guess] | str") -> None:
         """Tell one answer."""
