@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from alexnet.data.preparation import prepare
 from alexnet.errors import UsageError
 from alexnet.experiments import write_up_003
-from alexnet.experiments.write_up_003 import Speeds, network, operations, pack, recipe, reckoned, reproduce
+from alexnet.experiments.write_up_003 import Speeds, network, operations, pack, recipes, reckoned, reproduce
 from alexnet.layers import Activation, ResponseNorm
 from alexnet.nn.network import Network, initialise
 from alexnet.recipes import RECIPES
@@ -43,10 +43,15 @@ def test_the_network_is_the_papers_with_the_norm_where_the_write_up_has_it():
     assert 54 * 4 + 11 == 227
 
 
-def test_the_schedule_is_a_third_of_the_recipes():
-    short, whole = recipe(quick=False), RECIPES["write-up-003"]
-    assert (3 * short.epochs, short.lr_drops, short.lr_patience) == (whole.epochs, whole.lr_drops, 2)
-    assert recipe(quick=True).max_updates == 3
+def test_the_schedule_is_a_fifth_of_the_recipes_and_ours_has_as_many_epochs():
+    (short, ours), whole = recipes(quick=False).values(), RECIPES["write-up-003"]
+    assert (5 * short.epochs, short.lr_drops, 5 * short.lr_patience) == (
+        whole.epochs,
+        whole.lr_drops,
+        whole.lr_patience,
+    )
+    assert (ours.epochs, ours.schedule) == (short.epochs, "linear")
+    assert {one.max_updates for one in recipes(quick=True).values()} == {3}
 
 
 def test_packed_pictures_are_prepared_as_they_were(subset, tmp_path):
@@ -105,18 +110,20 @@ def test_the_path_is_gone_from_the_archives_to_the_table(
         write_up_003, "network", lambda place: write_up_003.vary(tiny_network, f"response_norm_place={place}")
     )
     monkeypatch.setattr(write_up_003, "operations", lambda network: 1_000)
-    monkeypatch.setattr(write_up_003, "recipe", lambda quick: tiny_recipe)
+    monkeypatch.setattr(write_up_003, "recipes", lambda quick: {"as written": tiny_recipe, "ours": tiny_recipe})
     reproduce(subset.parent, tmp_path / "work", tmp_path, quick=False)
     folder = tmp_path / "write-up-003"
     told = json.loads((folder / "result.json").read_text())
-    assert [(row["label"], row["metric"]) for row in told["rows"][:6]] == [
-        (f"norm {place} the activation, epoch 2", metric)
+    assert [(row["label"], row["metric"]) for row in told["rows"][:12]] == [
+        (f"{name}, norm {place} the activation, epoch 2", metric)
+        for name in ("as written", "ours")
         for place in ("before", "after")
         for metric in ("val_top1", "val_top5", "val_loss")
     ]
-    assert [row["seeds"] for row in told["rows"]] == [[0, 1, 2]] * 6 + [[0]] * 6
-    assert all(row["label"].startswith("reckoned, 1,200,000 pictures, 90 epochs: ") for row in told["rows"][6:])
-    names = [f"norm-{place}-the-activation-{seed}" for place in ("after", "before") for seed in (0, 1, 2)]
+    assert [row["seeds"] for row in told["rows"]] == [[0, 1, 2]] * 12 + [[0]] * 6
+    assert all(row["label"].startswith("reckoned, 1,200,000 pictures, 90 epochs: ") for row in told["rows"][12:])
+    ways = [f"{name}-norm-{place}-the-activation" for name in ("as-written", "ours") for place in ("after", "before")]
+    names = [f"{way}-{seed}" for way in ways for seed in (0, 1, 2)]
     assert sorted(path.name for path in (folder / "runs").iterdir()) == names
     assert write_up_003.COMMAND in told["verdict"]
     assert told["verdict"] in capsys.readouterr().out

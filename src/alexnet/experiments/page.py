@@ -98,9 +98,16 @@ LINES = (
     ),
     Line(
         "write-up-003",
-        "write-up 003: ten classes of ImageNet, 30 epochs",
-        "norm before the activation, epoch 30",
-        "norm after the activation, epoch 30",
+        "write-up 003: ten classes of ImageNet, 18 epochs",
+        "as written, norm before the activation, epoch 18",
+        "ours, norm before the activation, epoch 18",
+        "val_top1",
+    ),
+    Line(
+        "write-up-003",
+        "the same, the norm after the activation",
+        "as written, norm after the activation, epoch 18",
+        "ours, norm after the activation, epoch 18",
         "val_top1",
     ),
     Line(

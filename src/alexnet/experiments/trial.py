@@ -42,7 +42,7 @@ class Trial:
         """Train on each seed, or go on with what an earlier call began.
 
         Args:
-            label: Its runs lie in `work`, under the label and the seed.
+            label: Its runs lie in `work`, under the label, its commas left out, and the seed.
             store: To learn from.
             architecture: What learns.
             recipe: How; its seed is replaced.
@@ -53,7 +53,7 @@ class Trial:
         Raises:
             UsageError: If `work` holds the run of another network or recipe under such a name.
         """
-        names = {seed: f"{label.replace(' ', '-')}-{seed}" for seed in seeds}
+        names = {seed: f"{label.replace(',', '').replace(' ', '-')}-{seed}" for seed in seeds}
         runs = {
             seed: finished_run(store, architecture, recipe.with_changes(seed=seed), work / name, weights)
             for seed, name in names.items()

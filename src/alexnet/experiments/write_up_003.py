@@ -8,11 +8,15 @@ paper has it after. The commands for the real thing:
     alexnet train imagenet.store --arch paper --vary side=227 response_norm_place=before --recipe write-up-003
 
 Here the same path is gone with the pictures at hand, packed as ILSVRC2012 is: ten classes, 1,000 pictures to train, 400
-to validate, and a third of the schedule. The protocol, chosen before these runs:
+to validate, and a fifth of the schedule. So few pictures make 8 updates an epoch at the batches of 128, and N(0, 0.01)
+waits for more of them than there are: *as written* says what the recipe does to a small set, not what it does to
+ImageNet. What the place of the normalisation brings is therefore measured a second time where something is learned, by
+`fast`: *ours*. The protocol, chosen before these runs:
 
-- normalisation before the activation against after, all else alike; seeds 0, 1, 2 of both.
-- 30 of the 90 epochs, and 2 epochs of patience for 5; bfloat16, because two cores need twice the time in float32.
+- normalisation before the activation against after, all else alike, by both recipes; seeds 0, 1, 2 of each.
+- 18 of the 90 epochs, and 1 epoch of patience for 5; bfloat16, because two cores need twice the time in float32.
 - metric: top-1 and loss on the validation pictures after the last epoch; nothing was chosen by them but the rate.
+- ours has the views of write-up 000's dogs: random-resized crops of a quarter of the picture or more.
 
 What the whole would take is reckoned from the speeds measured here. No GPU was at hand: for GPUs there is the number of
 operations, and the time that they take at an assumed speed; whatever else a GPU does is not in it.
@@ -37,17 +41,18 @@ from alexnet.experiments.evidence import Row, keep, table
 from alexnet.experiments.trial import Trial
 from alexnet.layers import Convolution
 from alexnet.recipe import Recipe
-from alexnet.recipes import RECIPES
+from alexnet.recipes import FAST, RECIPES
 from alexnet.report.curves import draw_curves
 from alexnet.variations import vary
 
 SEEDS = (0, 1, 2)
 FOLDER = "imagenette224-subset"
-BEFORE, AFTER = "norm before the activation", "norm after the activation"
+PLACES = ("before", "after")
+METRICS = ("val_top1", "val_top5", "val_loss")
 # The write-up's figures for the whole.
 TRAINING, VALIDATION, CLASSES = 1_200_000, 50_000, 1000
 # By what the schedule is shortened.
-FACTOR = 3
+FACTOR = 5
 # What a GPU is assumed to sustain, operations a second; not measured.
 ASSUMED = 100e12
 COMMAND = "alexnet train imagenet.store --arch paper --vary side=227 response_norm_place=before --recipe write-up-003"
@@ -58,12 +63,15 @@ def network(place: str) -> Architecture:
     return vary(PAPER, "side=227", f"response_norm_place={place}")
 
 
-def recipe(quick: bool) -> Recipe:
-    """Give the write-up's recipe with its schedule shortened."""
+def recipes(quick: bool) -> dict[str, Recipe]:
+    """Give the write-up's recipe with its schedule shortened, and ours of as many epochs."""
     whole = RECIPES["write-up-003"]
     epochs, patience = whole.epochs // FACTOR, round(whole.lr_patience / FACTOR)
     short = whole.with_changes(epochs=epochs, lr_patience=patience, precision="bfloat16")
-    return short.with_changes(epochs=1, max_updates=3) if quick else short
+    fast = FAST.with_changes(epochs=epochs, crop="random-resized", crop_scale_low=0.25)
+    listed = {"as written": short, "ours": fast}
+    fewer = {"epochs": 1, "max_updates": 3, "warmup_epochs": 0.0}
+    return {name: one.with_changes(**fewer) if quick else one for name, one in listed.items()}
 
 
 def pack(source: Path, folder: Path) -> None:
@@ -160,13 +168,13 @@ def reckoned(speeds: Speeds, epochs: int) -> list[Row]:
 
 
 def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
-    """Pack, prepare, train both ways, keep and print the table with what the whole would take.
+    """Pack, prepare, train in four ways, keep and print the table with what the whole would take.
 
     Args:
         data: Folder that holds `imagenette224-subset`.
         work: Folder for archives, stores and runs.
         results: Folder for the evidence.
-        quick: Three updates of one seed.
+        quick: Three updates of one seed each.
     """
     begun = time.perf_counter()
     pack(data / FOLDER, work / "ILSVRC2012")
@@ -175,23 +183,27 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     prepared = time.perf_counter()
     jpegs = prepare("imagenet", work / "ILSVRC2012", work / "store-jpeg", records="jpeg")
     seconds = time.perf_counter() - begun
-    seeds, short = (SEEDS[:1] if quick else SEEDS), recipe(quick)
+    seeds = SEEDS[:1] if quick else SEEDS
     trials = [
-        Trial.of(label, store, network(place), short, seeds, work)
-        for label, place in ((BEFORE, "before"), (AFTER, "after"))
+        Trial.of(f"{name}, norm {place} the activation", store, network(place), recipe, seeds, work)
+        for name, recipe in recipes(quick).items()
+        for place in PLACES
     ]
-    rows = [trial.logged(metric, short.epochs) for trial in trials for metric in ("val_top1", "val_top5", "val_loss")]
+    epochs = len(trials[0].runs[seeds[0]].log())
+    rows = [trial.logged(metric, epochs) for trial in trials for metric in METRICS]
+    tops = rows[:: len(METRICS)]
     speeds = Speeds.of(store, prepared - packed, jpegs, trials)
     whole = RECIPES["write-up-003"].epochs
     rows += reckoned(speeds, whole)
-    before, after = rows[0], rows[3]
-    verdict = (
-        f"{short.epochs} of {whole} epochs on {len(store.splits['train']):,} pictures in ILSVRC2012's layout: top-1 "
-        f"{statistics.fmean(before.values):.1%} with the normalisation before the activation, "
-        f"{statistics.fmean(after.values):.1%} after it. The real thing: `alexnet prepare imagenet ILSVRC2012 "
-        f"imagenet.store`, then `{COMMAND}`."
+    found = ", ".join(
+        f"{statistics.fmean(top.values):.1%} {trial.label}" for trial, top in zip(trials, tops, strict=True)
     )
-    folder, runs = results / "write-up-003", {**trials[0].named_runs, **trials[1].named_runs}
+    verdict = (
+        f"Top-1 after {epochs} of {whole} epochs on {len(store.splits['train']):,} pictures in ILSVRC2012's layout: "
+        f"{found}. The real thing: `alexnet prepare imagenet ILSVRC2012 imagenet.store`, then `{COMMAND}`."
+    )
+    folder = results / "write-up-003"
+    runs = {name: run for trial in trials for name, run in trial.named_runs.items()}
     minutes = (seconds + sum(trial.seconds for trial in trials)) / 60
     keep(folder, "write-up-003", "alexnet reproduce write-up-003", minutes, rows, verdict, runs)
     draw_curves([trial.runs[seeds[0]].path for trial in trials], folder / "curves.png")
