@@ -11,7 +11,7 @@ updates; here the first two, a budget of two hours on two cores; the printed los
 each. First other update rules: neither rule nor rate is told, so which of them gives such a curve? Then cures: averaged
 weights (the training is the same to the last bit, only what is measured is the mean of many updates), a rate that
 falls, larger batches. The measure is the largest change of the validation loss from an epoch to the next in the second
-half. *Ours*: an AlexNet on the same pictures, unenlarged, within an hour; three seeds.
+half. *Ours*: an AlexNet on the same pictures, unenlarged, 36 epochs, which one core has in an hour; three seeds.
 """
 
 import statistics
@@ -40,7 +40,8 @@ WRITTEN = RECIPES["write-up-001"]
 WRITTEN_EPOCHS = 2
 JUMP_PICTURES, JUMP_EPOCHS = 25_000, 8
 SEEDS = (0, 1, 2)
-OURS = (vary(CIFAR_ALEXNET, "width=0.5"), RECIPES["cifar-alexnet"])
+# As many epochs as an hour of one core has.
+OURS = (vary(CIFAR_ALEXNET, "width=0.5"), RECIPES["cifar-alexnet"].with_changes(epochs=36))
 # From an epoch to the next, as far as losses are printed.
 PRINTED_JUMP = abs(WRITE_UP_001_LOSSES[50][1] - WRITE_UP_001_LOSSES[49][1])
 
