@@ -1,6 +1,6 @@
 import pytest
 
-from alexnet.errors import AlexNetError, DataError, Diverged, Interrupted, UsageError, did_you_mean, printable
+from alexnet.errors import AlexNetError, DataError, Diverged, Interrupted, UsageError, complain, did_you_mean, printable
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,10 @@ def test_far_names_are_all_listed():
 )
 def test_odd_letters_are_written_out(words, written):
     assert printable(words) == written
+
+
+def test_an_error_is_told_in_one_line(capsys, monkeypatch):
+    complain("two\nlines of \x1b[0m")
+    assert capsys.readouterr().err == "error: two lines of \\x1b[0m\n"
+    monkeypatch.setattr("sys.stderr", None)
+    complain("nobody listens")

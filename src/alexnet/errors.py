@@ -1,5 +1,6 @@
 """The errors of `alexnet`: each says in one line what is wrong and what to do, and knows its exit code."""
 
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -52,3 +53,9 @@ def printable(words: str) -> str:
     two\nlines
     """
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
+
+
+def complain(text: str) -> None:
+    """Tell an error in one line, on standard error."""
+    if sys.stderr is not None:  # closed by whoever started this
+        sys.stderr.write(f"error: {printable(' '.join(text.splitlines()))}\n")

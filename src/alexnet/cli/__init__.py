@@ -11,7 +11,7 @@ from pathlib import Path
 from alexnet import __version__
 from alexnet.cli import evaluating, finding, learning, looking, predicting, reporting, serving, stores, telling, using
 from alexnet.cli.options import Options, add_device
-from alexnet.errors import AlexNetError, UsageError, printable
+from alexnet.errors import AlexNetError, UsageError, complain
 from alexnet.flags import Parser
 from alexnet.stopping import Terminated, end_at_sigterm
 
@@ -55,12 +55,6 @@ def stopped_by(error: BaseException) -> KeyboardInterrupt | None:
     while earlier is not None and not isinstance(earlier, KeyboardInterrupt):
         earlier = earlier.__context__
     return earlier
-
-
-def complain(text: str) -> None:
-    """Tell an error in one line."""
-    if sys.stderr is not None:  # closed by whoever started this
-        print("error: " + printable(" ".join(text.splitlines())), file=sys.stderr)
 
 
 def run(arguments: Sequence[str]) -> int:

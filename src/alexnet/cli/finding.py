@@ -2,13 +2,12 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexnet.cli.options import Options, add_device, chosen_device
 from alexnet.cli.pictures import chosen_split, chosen_store, picture_files
-from alexnet.errors import DataError, printable
+from alexnet.errors import DataError, complain, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +80,7 @@ def queries(
             except DataError as error:
                 if len(files) == 1:
                     raise
-                print(f"error: {printable(str(error))}", file=sys.stderr)
+                complain(printable(str(error)))
         if not pictures:
             raise DataError("none of the files can be searched for: give others")
         return (names, [None] * len(names), np.stack(pictures)), len(files) - len(names)

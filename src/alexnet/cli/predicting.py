@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexnet.cli.options import Options, add_device, chosen_device
 from alexnet.cli.pictures import chosen_split, chosen_store, picture_files
-from alexnet.errors import DataError, UsageError, printable
+from alexnet.errors import DataError, UsageError, complain, printable
 
 if TYPE_CHECKING:
     from alexnet.answers import Answer
@@ -116,7 +116,7 @@ class Told:
 
     def _row(self, name: str, truth: str | None, guesses: "list[Guess] | str") -> None:
         if isinstance(guesses, str):
-            print(f"error: {printable(guesses)}", file=sys.stderr)
+            complain(printable(guesses))
             return
         cells = [f"{printable(name):{self.name_width}}"]
         if truth is not None:
