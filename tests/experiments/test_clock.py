@@ -1,11 +1,12 @@
 """Tests of alexnet.experiments.clock."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from alexnet.catalogue import CIFAR_18PCT
-from alexnet.errors import AlexNetError
+from alexnet.errors import AlexNetError, UsageError
 from alexnet.experiments import clock
 from alexnet.experiments.clock import Way, clocked, processor_seconds, typed
 from alexnet.recipes import FAST, load_recipe
@@ -47,6 +48,15 @@ def test_what_was_clocked_to_its_end_is_not_done_again(commands, tmp_path):
     first = clocked(WAY, tmp_path / "store", tmp_path / "run", 3)
     assert clocked(WAY, tmp_path / "store", tmp_path / "run", 3) == first
     assert len(commands) == 2
+
+
+@pytest.mark.parametrize(
+    ("other", "seed"), [(WAY.with_changes(epochs=9), 3), (replace(WAY, crops=1), 3), (WAY, 4)], ids=str
+)
+def test_what_was_clocked_in_another_way_is_not_taken_for_this_one(commands, tmp_path, other, seed):
+    clocked(WAY, tmp_path / "store", tmp_path / "run", 3)
+    with pytest.raises(UsageError, match=r"run\.json was clocked in another way"):
+        clocked(other, tmp_path / "store", tmp_path / "run", seed)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), AlexNetError("it failed")], ids=["stopped", "failed"])

@@ -18,30 +18,54 @@ from alexnet.runs.run import Run
 
 def test_a_row_has_the_keys_of_the_design_and_the_spread_over_seeds():
     row = Row("ours", "top1", 0.625, (0.5, 0.7, 0.6), (0, 1, 2), "centre").to_json()
-    assert set(row) == {"label", "metric", "printed", "mean", "sd", "seeds", "note"}
+    assert set(row) == {"label", "metric", "printed", "values", "mean", "sd", "seeds", "note"}
     assert row["mean"] == pytest.approx(0.6)
     assert row["sd"] == pytest.approx(math.sqrt((0.01 + 0.01) / 2))
     assert Row("ours", "top1", None, (0.5,), (0,)).to_json()["sd"] is None
     diverged = Row("ours", "loss", None, (0.5, math.nan), (0, 1)).to_json()
-    assert (diverged["mean"], diverged["sd"]) == (None, None)
+    assert (diverged["mean"], diverged["sd"], diverged["values"]) == (None, None, [0.5, None])
 
 
-def test_evidence_is_kept_with_the_keys_of_the_design(tmp_path, tiny_run):
+def test_evidence_is_kept_with_the_keys_of_the_design(tmp_path, tiny_run, capsys):
     rows = [Row("ours", "top1", None, (0.5,), (7,), "a note")]
-    folder = tmp_path / "deep" / "claim"
     for minutes, label in ((1.0, "theirs-7"), (12.345, "ours-7")):  # the second replaces the first
-        keep(folder, "claim", "alexnet reproduce claim", minutes, rows, "It holds.", {label: Run(tiny_run)})
+        folder = keep(tmp_path / "deep", "claim", minutes, rows, "It holds.", {label: Run(tiny_run)})
+        (folder / f"{label}.png").touch()
+    assert f"It holds.\nevidence: {tmp_path}/deep/claim\n" in capsys.readouterr().out
     told = json.loads((folder / "result.json").read_text())
     assert list(told) == ["name", "command", "commit", "date", "machine", "minutes", "rows", "verdict"]
     assert (told["name"], told["command"]) == ("claim", "alexnet reproduce claim")
     assert (told["minutes"], told["verdict"]) == (12.3, "It holds.")
     assert told["rows"] == [row.to_json() | {"seeds": [7]} for row in rows]
+    assert told["commit"] == evidence.commit()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", told["date"])
     assert told["machine"] == machine()
     kept = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     names = [f"runs/ours-7/{name}" for name in ("architecture.json", "log.jsonl", "recipe.json")]
-    assert kept == ["result.json", *names]
+    assert kept == ["ours-7.png", "result.json", *names]
     assert all((folder / name).read_bytes() == (tiny_run / name.split("/")[-1]).read_bytes() for name in names)
+
+
+def test_the_commits_are_those_that_trained_the_runs(
+    tmp_path, tiny_store, tiny_network, tiny_recipe, stop_at_check, monkeypatch
+):
+    asked = (Store(tiny_store), tiny_network, tiny_recipe, tmp_path / "run")
+    monkeypatch.setattr(evidence, "commit", lambda: "first")
+    stop_at_check(2)
+    with pytest.raises(Interrupted):
+        finished_run(*asked)
+    monkeypatch.undo()
+    for commit in ("second", "third"):  # the third finds nothing left to train
+        monkeypatch.setattr(evidence, "commit", lambda commit=commit: commit)
+        run = finished_run(*asked)
+    folder = keep(tmp_path, "claim", 1.0, [], "", {"ours-0": run})
+    assert json.loads((folder / "result.json").read_text())["commit"] == "first, second"
+    made = json.loads((folder / "runs" / "ours-0" / "made.json").read_text())
+    assert made == [{"commit": commit, "machine": machine()} for commit in ("first", "second")]
+    # Whoever removes the run begins anew.
+    shutil.rmtree(run.path)
+    finished_run(*asked)
+    assert [maker["commit"] for maker in evidence.makers(run.path)] == ["third"]
 
 
 def test_the_machine_is_told():

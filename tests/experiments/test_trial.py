@@ -1,6 +1,7 @@
 """Tests of alexnet.experiments.trial."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -45,7 +46,22 @@ def test_a_row_of_the_logs_counts_epochs_from_one(trial):
     assert row.values == tuple(run.log()[0]["train_loss"] for run in trial.runs.values())
 
 
-def test_what_a_log_leaves_open_is_no_number(trial, monkeypatch):
+def test_a_row_of_the_end_says_after_which_epoch_it_was(trial, monkeypatch):
+    logs = {path: [{"epoch": 1 + n, "val_top1": n / 10} for n in range(2 + seed)] for seed, path in paths(trial)}
+    monkeypatch.setattr(Run, "log", lambda run: logs[run.path])
+    row = trial.last("val_top1")
+    assert (row.label, row.metric, row.values) == ("as written, at the end", "val_top1", (0.1, 0.6))
+    assert row.note == "after 2 / 7 epochs"
+
+
+def paths(trial):
+    return [(seed, run.path) for seed, run in trial.runs.items()]
+
+
+def test_what_a_log_or_a_result_leaves_open_is_no_number(trial, monkeypatch, tiny_store):
     # Of five classes or fewer nobody counts the best five.
-    monkeypatch.setattr(Run, "log", lambda run: [{"val_top5": None}])
+    found = trial.evaluations(Store(tiny_store).splits["test"])
+    assert all(map(math.isnan, trial.row([replace(one, top5=None) for one in found], "top5").values))
+    monkeypatch.setattr(Run, "log", lambda run: [{"epoch": 1, "val_top5": None}])
     assert all(map(math.isnan, trial.logged("val_top5", 1).values))
+    assert all(map(math.isnan, trial.last("val_top5").values))

@@ -1,12 +1,16 @@
 """Tests of alexnet.experiments.write_up_001."""
 
 import json
+import math
 
 import pytest
 
 from alexnet.catalogue import SINGLE
+from alexnet.data.store import Store
+from alexnet.errors import Diverged
 from alexnet.experiments import write_up_001
-from alexnet.experiments.write_up_001 import OURS, jumping, largest_change, reproduce, with_pytorchs_start
+from alexnet.experiments.evidence import finished_run
+from alexnet.experiments.write_up_001 import OURS, jumping, largest_change, reproduce, why_it_jumps, with_pytorchs_start
 from alexnet.layers import Convolution, FullyConnected, ResponseNorm
 from alexnet.recipe import changes
 
@@ -44,6 +48,23 @@ def test_the_largest_change_is_that_of_the_second_half():
     assert largest_change([2.0]) == 0
 
 
+def test_a_small_training_that_diverges_stops_none_of_the_others(
+    tmp_path, monkeypatch, tiny_store, tiny_network, tiny_recipe
+):
+    def diverging(store, network, recipe, path):
+        run = finished_run(store, network, recipe, path)
+        if path.name == "jump-0":
+            raise Diverged("the loss is nan; nothing was kept")
+        return run
+
+    monkeypatch.setattr(write_up_001, "finished_run", diverging)
+    monkeypatch.setattr(write_up_001, "jumping", lambda: dict.fromkeys(("wild", "tame"), (tiny_network, tiny_recipe)))
+    rows, runs, told = why_it_jumps(Store(tiny_store), tmp_path, quick=False)
+    assert [math.isnan(row.values[0]) for row in rows] == [True] * 3 + [False] * 3
+    assert "wild: the loss is nan; tame: " in told
+    assert list(runs) == ["jump-0-0", "jump-1-0"]
+
+
 def test_all_are_trained_and_kept(on_drawn_pictures, monkeypatch, tmp_path, tiny_network, tiny_recipe, capsys):
     on_drawn_pictures(write_up_001)
     monkeypatch.setattr(write_up_001, "SINGLE", tiny_network)
@@ -57,7 +78,10 @@ def test_all_are_trained_and_kept(on_drawn_pictures, monkeypatch, tmp_path, tiny
     told = json.loads((folder / "result.json").read_text())
     printed = [(row["metric"], row["printed"]) for row in told["rows"] if row["printed"] is not None]
     jump = ("change_of_loss", pytest.approx(1.72786 - 0.83729))
-    assert printed == [jump] * len(small) + [("train_loss", 1.42579), ("val_loss", 1.07362)]
+    assert printed == [jump, ("train_loss", 1.42579), ("val_loss", 1.07362)]
+    # As written whole pictures are seen: none of a view is left outside the network's input.
+    recipe = json.loads((folder / "runs" / "as-written-0" / "recipe.json").read_text())
+    assert recipe["view_side"] == tiny_network.input_side
     names = ["as-written-0", *(f"jump-{number}-0" for number in range(6)), "ours-0"]
     assert sorted(path.name for path in (folder / "runs").iterdir()) == names
     assert {path.name for path in folder.iterdir()} == {

@@ -110,16 +110,20 @@ def test_the_path_is_gone_from_the_archives_to_the_table(
         write_up_003, "network", lambda place: write_up_003.vary(tiny_network, f"response_norm_place={place}")
     )
     monkeypatch.setattr(write_up_003, "operations", lambda network: 1_000)
-    monkeypatch.setattr(write_up_003, "recipes", lambda quick: {"as written": tiny_recipe, "ours": tiny_recipe})
+    # The plateau is flat at once, and ends the training before the other's.
+    flat = tiny_recipe.with_changes(epochs=9, schedule="plateau", lr_patience=1, lr_drops=1, lr=1e-9, warmup_epochs=0.0)
+    monkeypatch.setattr(write_up_003, "recipes", lambda quick: {"as written": flat, "ours": tiny_recipe})
     reproduce(subset.parent, tmp_path / "work", tmp_path, quick=False)
     folder = tmp_path / "write-up-003"
     told = json.loads((folder / "result.json").read_text())
     assert [(row["label"], row["metric"]) for row in told["rows"][:12]] == [
-        (f"{name}, norm {place} the activation, epoch 2", metric)
+        (f"{name}, norm {place} the activation, at the end", metric)
         for name in ("as written", "ours")
         for place in ("before", "after")
         for metric in ("val_top1", "val_top5", "val_loss")
     ]
+    assert {row["note"] for row in told["rows"][6:12]} == {"after 2 / 2 / 2 epochs"}
+    assert {row["note"] for row in told["rows"][:6]} == {"after 3 / 3 / 3 epochs"}
     assert [row["seeds"] for row in told["rows"]] == [[0, 1, 2]] * 12 + [[0]] * 6
     assert all(row["label"].startswith("reckoned, 1,200,000 pictures, 90 epochs: ") for row in told["rows"][12:])
     ways = [f"{name}-norm-{place}-the-activation" for name in ("as-written", "ours") for place in ("after", "before")]

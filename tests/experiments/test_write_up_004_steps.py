@@ -15,10 +15,16 @@ def test_every_step_changes_what_its_label_says_and_nothing_else():
     listed = steps()
     fields = [{name for name, *_ in changes(after, before)} for (*_, before), (*_, after) in pairwise(listed)]
     falling = {"optimizer", "schedule", "warmup_epochs", "lr_steps"}
-    assert [names - {"lr"} for names in fields] == [{"start"}, {"batch_size"}, falling, {"label_smoothing"}]
+    assert [names - {"lr"} for names in fields] == [set(), {"start"}, {"batch_size"}, falling, {"label_smoothing"}]
     networks = [network for _, network, _ in listed]
     assert networks[0] == vary(as_written()[0], f"side={SIDE}")
-    assert networks[1:] == [vary(SINGLE, f"side={SIDE}")] * 4
+    single = vary(SINGLE, f"side={SIDE}")
+    assert (networks[1].layers, networks[1].start, networks[1].input) == (
+        single.layers,
+        networks[0].start,
+        networks[0].input,
+    )
+    assert networks[2:] == [single] * 4
 
 
 def test_the_last_step_is_ours():

@@ -14,12 +14,12 @@ EXPERIMENTS = {
     "kernels": "the compiled kernels learn what PyTorch's operations learn, over three seeds",
     "printed-recipe": "the paper's recipe and its authors' leave ln(10) at once, and what keeps others there",
     "time-to-accuracy": "seconds to 80, 85 and 90 % on CIFAR-10, with an AlexNet and with cuda-convnet's networks",
-    "write-up-000": "five breeds from pretrained convolutions, 30 epochs: as written (19-22 %), and ours",
+    "write-up-000": "five breeds from pretrained convolutions, 30 epochs: as written (printed: 19-22 %), and ours",
     "write-up-000-causes": "what can bring it to a constant answer, one cause at a time",
     "write-up-001": "the whole of CIFAR-10: as written for two epochs, why its loss jumps, and ours in an hour",
     "write-up-002": "4,000 cats and dogs, 20 epochs: as written, ours from scratch, ours from pretrained convolutions",
     "write-up-003": "the ImageNet recipe from the archives on, on ten classes; and what the whole would take",
-    "write-up-004": "5,000 CIFAR-10 images, 10 epochs: as written (plateau, 26.7 %), and ours",
+    "write-up-004": "5,000 CIFAR-10 images, 10 epochs: as written (printed: 26.7 %), and ours",
     "write-up-004-steps": "the same, one change after another, on small views",
 }
 

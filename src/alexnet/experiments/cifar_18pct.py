@@ -5,7 +5,8 @@ Its name is its test error by its own recipe, which its file says took 20 minute
 Protocol, fixed before the runs: all 50,000 pictures, 32 × 32, and all 10,000 test pictures after the last epoch. *Own*
 is layer-params-18pct.cfg as `alexnet info --recipe cifar-18pct` has it: 140 epochs, whole pictures, no mirror, one
 view at test; only the arithmetic is bfloat16, for time. *Fast* is the recipe `fast` for 30 epochs, with mirrored and
-shifted pictures; at test one view, and two. One seed each; budget: an hour on two cores.
+shifted pictures; at test one view, and two; its numbers come from first tries of which no evidence was kept. One seed
+each; budget: an hour on two cores.
 """
 
 from pathlib import Path

@@ -14,11 +14,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from alexnet.architectures import Architecture
 from alexnet.catalogue import named
+from alexnet.data.store import digest_at
 from alexnet.durable import write_json
-from alexnet.errors import AlexNetError
+from alexnet.errors import AlexNetError, UsageError
+from alexnet.experiments.evidence import note_maker
 from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.variations import vary
@@ -81,15 +84,20 @@ def clocked(way: Way, store: Path, path: Path, seed: int) -> Timed:
 
     Raises:
         AlexNetError: If a command fails.
+        UsageError: If `path` is that of another way, or of other pictures.
     """
-    file, part, recipe = (path.with_suffix(end) for end in (".json", ".part.json", ".recipe.json"))
+    file, part, recipe = (path.with_name(f"{path.name}{end}") for end in (".json", ".part.json", ".recipe.json"))
+    asked = {"arch": way.arch, "changes": list(way.changes), "crops": way.crops, "recipe": way.recipe.to_json()}
+    asked |= {"seed": seed, "store": digest_at(store)}
     if file.is_file():
-        return read(file)
-    spent = read(part) if part.is_file() else Timed(0.0, 0.0, 0.0)
-    if not part.is_file():
+        return read(file, asked)
+    goes_on = part.is_file()
+    spent = read(part, asked) if goes_on else Timed(0.0, 0.0, 0.0)
+    if not goes_on:
         shutil.rmtree(path, ignore_errors=True)
     part.unlink(missing_ok=True)
     write_json(recipe, way.recipe.to_json())
+    note_maker(path, goes_on)
     words = ["train", str(store), "--arch", way.arch, "--recipe", str(recipe), "--seed", str(seed), "--run", str(path)]
     words += [word for change in way.changes for word in ("--vary", change)]
     begun, before = time.monotonic(), processor_seconds()
@@ -102,17 +110,22 @@ def clocked(way: Way, store: Path, path: Path, seed: int) -> Timed:
         typed(words)
         told = json.loads(typed(["evaluate", str(path), "--crops", str(way.crops), "--json"]))
     except (KeyboardInterrupt, AlexNetError):
-        write_json(part, asdict(until_now(0.0)))
+        write_json(part, {"asked": asked, "timed": asdict(until_now(0.0))})
         raise
     timed = until_now(told["top1"])
     say(f"{path.name}: {timed.top1:.2%} in {timed.seconds:.0f} s, {timed.processor_seconds:.0f} s of processors")
-    write_json(file, asdict(timed))
+    write_json(file, {"asked": asked, "timed": asdict(timed)})
     return timed
 
 
-def read(file: Path) -> Timed:
-    """Read what was measured."""
-    return Timed(**json.loads(file.read_text(encoding="utf-8")))
+def read(file: Path, asked: dict[str, Any]) -> Timed:
+    """Read what was measured, if it is what is asked for."""
+    told = json.loads(file.read_text(encoding="utf-8"))
+    if told["asked"] != asked:
+        raise UsageError(
+            f"{file} was clocked in another way, or on other pictures: remove it, or choose another --work"
+        )
+    return Timed(**told["timed"])
 
 
 def typed(words: Sequence[str]) -> str:

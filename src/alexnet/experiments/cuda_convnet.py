@@ -11,7 +11,7 @@ from pathlib import Path
 
 from alexnet.architectures import Architecture
 from alexnet.data.preparation import prepare
-from alexnet.experiments.evidence import Row, keep, table
+from alexnet.experiments.evidence import Row, keep
 from alexnet.experiments.trial import Trial
 from alexnet.filters import conv1_kernels, draw_filters
 from alexnet.recipe import Recipe
@@ -57,7 +57,7 @@ def compare(network: Architecture, ways: Sequence[Way], data: Path, work: Path, 
     limit = {"train": 5_000, "test": 1_000} if quick else {}
     store = prepare("cifar10", data / "cifar-10-batches-py", work / "store", limit=limit)
     test = store.splits["test"]
-    error, folder = NAMED_ERRORS[network.name], results / network.name
+    error = NAMED_ERRORS[network.name]
     rows: list[Row] = []
     runs: dict[str, Run] = {}
     told, seconds = [], 0.0
@@ -69,8 +69,6 @@ def compare(network: Architecture, ways: Sequence[Way], data: Path, work: Path, 
         each = trial.seconds / len(trial.seeds) / 60
         told.append(f"{1 - statistics.fmean(scored[-1].values):.1%} ({way.name}, {epochs}, {each:.0f} minutes)")
         verdict = f"Error on all test pictures where the name says {error:.0%}: {', '.join(told)}."
-        keep(folder, network.name, f"alexnet reproduce {network.name}", seconds / 60, rows, verdict, runs)
+        folder = keep(results, network.name, seconds / 60, rows, verdict, runs)
         draw_curves([run.path for run in runs.values()], folder / "curves.png")
     draw_filters(conv1_kernels(next(iter(runs.values())).trained().network), 1, folder / "filters.png")
-    print(table(rows))
-    print(f"{verdict}\nevidence: {folder}")

@@ -1,15 +1,17 @@
 """Evidence of an experiment: rows beside what was printed, kept with the logs that they come from."""
 
 import datetime
+import json
 import math
 import os
 import platform
 import shutil
 import statistics
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -53,8 +55,8 @@ class Row:
         known = not any(map(math.isnan, self.values))
         mean = statistics.fmean(self.values) if known else None
         deviation = statistics.stdev(self.values) if known and len(self.values) > 1 else None
-        rest = {key: value for key, value in asdict(self).items() if key != "values"}
-        return {**rest, "mean": mean, "sd": deviation}
+        values = [None if math.isnan(value) else value for value in self.values]
+        return {**asdict(self), "values": values, "mean": mean, "sd": deviation}
 
 
 def machine() -> dict[str, object]:
@@ -92,6 +94,30 @@ def commit() -> str:
     return (name + ("+" if git("status", "--porcelain", "--", ".") else "")) if name else "unknown"
 
 
+def makers_file(path: Path) -> Path:
+    """Name the file beside a run that says what trained it."""
+    return path.with_name(f"{path.name}.made.json")
+
+
+def makers(path: Path) -> list[dict[str, Any]]:
+    """Say which commit trained a run on which machine; several where it went on under another, none if nobody noted."""
+    file = makers_file(path)
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+
+
+def note_maker(path: Path, goes_on: bool) -> None:
+    """Note beside a run that this commit and this machine train it now.
+
+    Args:
+        path: Of the run.
+        goes_on: Whether what others trained of it stays.
+    """
+    earlier, now = makers(path) if goes_on else [], {"commit": commit(), "machine": machine()}
+    if now not in earlier:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(makers_file(path), [*earlier, now])
+
+
 def finished_run(
     store: Store, architecture: Architecture, recipe: Recipe, path: Path, weights: Weights | None = None
 ) -> Run:
@@ -108,10 +134,12 @@ def finished_run(
     # The log is written behind the first checkpoint: with a log and no checkpoint, the run was finished.
     if run is None or not (run.has_checkpoint or run.log()):
         shutil.rmtree(path, ignore_errors=True)
+        note_maker(path, goes_on=False)
         run = train(store, architecture, recipe, path, weights=weights)
     elif (run.recipe, run.architecture) != (recipe, resolve(architecture, recipe, store, weights)):
         raise UsageError(f"{path} holds the run of another network or recipe: remove it, or choose another --work")
     elif run.has_checkpoint:
+        note_maker(path, goes_on=True)
         run = resume(path)
     else:
         run.store()
@@ -120,46 +148,57 @@ def finished_run(
 
 
 def keep(
-    folder: Path,
+    results: Path,
     name: str,
-    command: str,
     minutes: float,
     rows: Sequence[Row],
     verdict: str,
-    runs: dict[str, Run],
+    runs: Mapping[str, Run],
     files: Sequence[str] = ("recipe.json", "architecture.json", "log.jsonl"),
-) -> None:
-    """Write `result.json`, and beside it recipe, architecture and log of each run.
+) -> Path:
+    """Write `result.json`, and beside it recipe, architecture, log and makers of each run; print the table.
+
+    The commits that it names are those that trained the runs.
 
     Args:
-        folder: Of this experiment's evidence; made if need be.
+        results: Folder for evidence; what this experiment left there before is replaced, its pictures too.
         name: Of the experiment.
-        command: That makes it again.
         minutes: Time of all trainings and evaluations.
         rows: The figures.
-        verdict: What they say, in a sentence.
+        verdict: What they say, in a sentence or two.
         runs: By label and seed, as `ours-0`.
         files: Of each run that are kept; a run that diverged may lack some.
+
+    Returns:
+        The folder of its evidence, for pictures.
     """
+    folder = results / name
     folder.mkdir(parents=True, exist_ok=True)
-    # Runs of an earlier form of the experiment are no evidence for these figures.
+    # Runs and pictures of an earlier form of the experiment are no evidence for these figures.
     shutil.rmtree(folder / "runs", ignore_errors=True)
+    for picture in folder.glob("*.png"):
+        picture.unlink()
     for label, run in runs.items():
         kept = folder / "runs" / label
         kept.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            if (run.path / file).is_file():
-                shutil.copyfile(run.path / file, kept / file)
-    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+        for source, file in [(run.path / file, file) for file in files] + [(makers_file(run.path), "made.json")]:
+            if source.is_file():
+                shutil.copyfile(source, kept / file)
+    made = [maker for run in runs.values() for maker in makers(run.path)] or [
+        {"commit": commit(), "machine": machine()}
+    ]
     facts = {
         "name": name,
-        "command": command,
-        "commit": commit(),
-        "date": date,
-        "machine": machine(),
+        "command": f"alexnet reproduce {name}",
+        "commit": ", ".join(dict.fromkeys(maker["commit"] for maker in made)),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": made[-1]["machine"],
         "minutes": round(minutes, 1),
     }
     write_json(folder / "result.json", {**facts, "rows": [row.to_json() for row in rows], "verdict": verdict})
+    print(table(rows))
+    print(f"{verdict}\nevidence: {folder}")
+    return folder
 
 
 def table(rows: Sequence[Row]) -> str:

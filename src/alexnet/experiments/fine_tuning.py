@@ -9,7 +9,7 @@ import numpy as np
 from alexnet.catalogue import TORCHVISION
 from alexnet.data.store import Store
 from alexnet.evaluation import Evaluation, evaluate
-from alexnet.experiments.evidence import Row, finished_run, keep, table
+from alexnet.experiments.evidence import Row, finished_run, keep
 from alexnet.experiments.trial import VIEWS
 from alexnet.layers import Convolution
 from alexnet.recipes import FINE_TUNE
@@ -61,9 +61,6 @@ def fine_tune(
     largest = measured[1][0].confusion.sum(1).max() / len(test)
     rows.append(Row("always answering the largest class", "top1", None, (float(largest),), tuple(seeds[:1])))
     verdict = f"Fine-tuned from the convolutions alone: {np.mean(rows[0].values):.1%} on the centre crop."
-    folder = results / name
-    keep(folder, name, f"alexnet reproduce {name}", minutes, rows, verdict, runs)
+    folder = keep(results, name, minutes, rows, verdict, runs)
     draw_curves([run.path for run in runs.values()], folder / "curves.png")
     draw_confusion(np.sum([one.confusion for one in measured[1]], axis=0), store.classes, folder / "confusion.png")
-    print(table(rows))
-    print(f"{verdict}\nevidence: {folder}")

@@ -13,7 +13,7 @@ from alexnet.catalogue import SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.errors import UsageError
 from alexnet.evaluation import evaluate
-from alexnet.experiments.evidence import Row, finished_run, keep, table
+from alexnet.experiments.evidence import Row, finished_run, keep
 from alexnet.machine import compiled
 from alexnet.recipe import Recipe
 from alexnet.recipes import FAST
@@ -57,13 +57,10 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
             values.append(result.top1)
             seconds += result.seconds + sum(row["seconds"] for row in run.log())
         rows.append(Row(f"{label} kernels, {result.images:,} test images", "top1", None, tuple(values), SEEDS))
-    folder = results / "kernels"
     ours, theirs = (statistics.fmean(row.values) for row in rows)
     spread = max(statistics.stdev(row.values) for row in rows)
     verdict = (
         f"Mean top-1 is {ours:.2%} by compiled kernels and {theirs:.2%} by PyTorch's; seeds differ by {spread:.2%} "
         "(standard deviation)."
     )
-    keep(folder, "kernels", "alexnet reproduce kernels", seconds / 60, rows, verdict, runs)
-    print(table(rows))
-    print(f"{verdict}\nevidence: {folder}")
+    keep(results, "kernels", seconds / 60, rows, verdict, runs)

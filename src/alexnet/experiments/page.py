@@ -27,7 +27,7 @@ Told = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the short table: the rows of one result that count.
+    """A line of the short table: which rows of a result are shown.
 
     Attributes:
         name: Of the experiment.
@@ -78,7 +78,7 @@ LINES = (
     Line(
         "write-up-000",
         "the photographs, from pretrained convolutions",
-        "photographs, 253 test images: Adam, centre",
+        "photographs, 253 test images: SGD, centre",
         "photographs, 253 test images: ours, from the pretrained convolutions, ten crops",
         headline=True,
     ),
@@ -99,15 +99,15 @@ LINES = (
     Line(
         "write-up-003",
         "write-up 003: ten classes of ImageNet, 18 epochs",
-        "as written, norm before the activation, epoch 18",
-        "ours, norm before the activation, epoch 18",
+        "as written, norm before the activation, at the end",
+        "ours, norm before the activation, at the end",
         "val_top1",
     ),
     Line(
         "write-up-003",
         "the same, the norm after the activation",
-        "as written, norm after the activation, epoch 18",
-        "ours, norm after the activation, epoch 18",
+        "as written, norm after the activation, at the end",
+        "ours, norm after the activation, at the end",
         "val_top1",
     ),
     Line(
@@ -221,7 +221,12 @@ def gains(results: Mapping[str, Told]) -> Iterator[str]:
     yield "|---|--:|--:|"
     yield f"| {rows[0]['label']} | {shown_row(rows[0])} | |"
     for before, after in pairwise(rows):
-        yield f"| {after['label']} | {shown_row(after)} | {100 * (after['mean'] - before['mean']):+.1f} points |"
+        gain = (
+            f"{100 * (after['mean'] - before['mean']):+.1f} points"
+            if None not in (before["mean"], after["mean"])
+            else ""
+        )
+        yield f"| {after['label']} | {shown_row(after)} | {gain} |"
 
 
 def whole_table(results: Mapping[str, Told]) -> Iterator[str]:
@@ -230,8 +235,8 @@ def whole_table(results: Mapping[str, Told]) -> Iterator[str]:
         machine = told["machine"]
         threads = f"{machine['threads']} thread{'s' * (machine['threads'] > 1)}"
         where = f"{told['minutes']:g} minutes by {threads} of {machine['cores']} cores of {machine['cpu']}"
-        short = told["commit"][:10] + "+" * told["commit"].endswith("+")
-        made = f"`{told['command']}` · {told['date']} · commit `{short}` · {where}"
+        short = (f"`{name[:10]}{'+' * name.endswith('+')}`" for name in told["commit"].split(", "))
+        made = f"`{told['command']}` · {told['date']} · commit {', '.join(short)} · {where}"
         yield from (f"### {name}", "", told["verdict"], "", f"{made} · [evidence](results/{name}/)", "")
         yield from ("| what | measure | printed | here | seeds |", "|---|---|--:|--:|--:|")
         for row in told["rows"]:

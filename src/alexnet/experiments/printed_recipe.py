@@ -15,7 +15,7 @@ from alexnet.architectures import Architecture
 from alexnet.catalogue import AUTHORS_2012, PAPER
 from alexnet.data.preparation import prepare
 from alexnet.errors import Diverged
-from alexnet.experiments.evidence import Row, finished_run, keep, table
+from alexnet.experiments.evidence import Row, finished_run, keep
 from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.recipes import RECIPES
@@ -77,11 +77,8 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
         for update in SHOWN if not quick else (10,):
             what = f"{label}, updates {update - 9} to {update}"
             rows.append(Row(what, "train_loss", None, (seen.get(update, math.nan),), (SEED,), note))
-    folder = results / "printed-recipe"
     at_100 = {row.label.removesuffix(", updates 91 to 100"): row.values[0] for row in rows if "91 to 100" in row.label}
     left = "; ".join(label for label, loss in at_100.items() if loss < math.log(10) - LEFT) or "none"
     verdict = f"Of the first 100 updates the last ten are below ln(10) = 2.303 by {LEFT} or more in: {left}."
-    keep(folder, "printed-recipe", "alexnet reproduce printed-recipe", minutes, rows, verdict, runs, KEPT)
+    folder = keep(results, "printed-recipe", minutes, rows, verdict, runs, KEPT)
     draw_updates([run.path for run in runs.values()], folder / "losses.png", math.log(10), "ln(10)")
-    print(table(rows))
-    print(f"{verdict}\nevidence: {folder}")

@@ -84,11 +84,23 @@ class Trial:
     ) -> Row:
         """Give one figure of what `evaluations` gave, named by label, number of pictures and views."""
         what = f"{self.label}, {results[0].images:,} test images, {VIEWS[results[0].crops]}"
-        values = tuple(float(getattr(one, metric) or 0.0) for one in results)
+        values = tuple(number(getattr(one, metric)) for one in results)
         return Row(what, metric, printed, values, self.seeds, note)
 
     def logged(self, metric: str, epoch: int, printed: float | None = None) -> Row:
         """Give one figure of the logs, as the training loss of an epoch (counted from 1); NaN where they have none."""
-        found = [run.log()[epoch - 1][metric] for run in self.runs.values()]
-        values = tuple(math.nan if value is None else float(value) for value in found)
+        values = tuple(number(run.log()[epoch - 1][metric]) for run in self.runs.values())
         return Row(f"{self.label}, epoch {epoch}", metric, printed, values, self.seeds)
+
+    def last(self, metric: str) -> Row:
+        """Give one figure of the logs after the last epoch; the note says which it was, as `plateau` may end early."""
+        ends = [run.log()[-1] for run in self.runs.values()]
+        note = f"after {' / '.join(str(row['epoch']) for row in ends)} epochs"
+        return Row(
+            f"{self.label}, at the end", metric, None, tuple(number(row[metric]) for row in ends), self.seeds, note
+        )
+
+
+def number(value: float | None) -> float:
+    """Give a figure, NaN where there is none."""
+    return math.nan if value is None else float(value)

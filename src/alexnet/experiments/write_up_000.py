@@ -9,7 +9,8 @@ The protocol, chosen before these runs:
   chosen for ours was chosen by the validation parts, with seed 0.
 - seeds: 0, 1, 2 of every row. They choose the starting weights, the order of the pictures and their views.
 - metric: top-1 on the test part by the network of the epoch with the best validation. As written: the centre of a
-  picture. Ours: the paper's ten crops (§4.1), and the centre beside it.
+  picture. Ours: the paper's ten crops (§4.1), and the centre beside it. A training that diverges is given the answers
+  of its last network, whose scores are no numbers: the first class, always.
 - budget: 30 epochs as written and from scratch; the 20 of the recipe `fine-tune` from the pretrained convolutions.
 - precision: bfloat16 in the layers everywhere, because two cores need twice the time in float32.
 
@@ -17,6 +18,7 @@ Of torchvision's weights the convolutions alone are used, so fc6 to fc8 start an
 which these pictures are part of: what begins with them may have seen the test part. From scratch has not.
 """
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from alexnet.architectures import Architecture
 from alexnet.catalogue import PAPER, TORCHVISION
 from alexnet.data.store import Store
 from alexnet.evaluation import Evaluation
-from alexnet.experiments.evidence import Row, keep, table
+from alexnet.experiments.evidence import Row, keep
 from alexnet.experiments.fine_tuning import convolutions
 from alexnet.experiments.five_dogs import CONSTANT, QUICK, SETS, breeds, constancy, seconds, told, train_and_test
 from alexnet.experiments.trial import VIEWS
@@ -124,11 +126,8 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
             run = runs[f"{name}-{place.name}"] = Run(place)
             minutes += seconds(run, of_seeds[-1]) / 60
         rows = table_rows({name: breeds(store) for name, store in stores.items()}, found)
-        folder = results / "write-up-000"
-        keep(folder, "write-up-000", "alexnet reproduce write-up-000", minutes, rows, verdict(found), runs)
+        folder = keep(results, "write-up-000", minutes, rows, verdict(found), runs)
         draw(folder, stores, found, work)
-        print(table(rows))
-        print(f"{verdict(found)}\nevidence: {folder}")
 
 
 def table_rows(classes: Mapping[str, Sequence[str]], found: Found) -> list[Row]:
@@ -167,8 +166,10 @@ def verdict(found: Found) -> str:
         written = ", ".join(f"{mean[label]:.1%}" for label in as_written())
         of_all = [one[1] for label in as_written() for one in found[label, name]]
         constant = sum(constancy(one) >= CONSTANT for one in of_all)
+        diverged = sum(math.isnan(one.loss) for one in of_all)
         sentences.append(
-            f"{name.capitalize()}: as written {written} ({constant} of {len(of_all)} networks give one answer); "
+            f"{name.capitalize()}: as written {written} ({constant} of {len(of_all)} networks give one answer, "
+            f"{diverged} of them diverged); "
             f"ours {mean[SCRATCH]:.1%} from scratch, {mean[TUNED]:.1%} from the pretrained convolutions."
         )
     return " ".join(sentences)

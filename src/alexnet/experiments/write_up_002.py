@@ -24,7 +24,7 @@ from alexnet.architectures import Architecture, Start
 from alexnet.catalogue import SINGLE, TORCHVISION
 from alexnet.data.preparation import prepare
 from alexnet.evaluation import Evaluation
-from alexnet.experiments.evidence import Row, keep, table
+from alexnet.experiments.evidence import Row, keep
 from alexnet.experiments.fine_tuning import convolutions
 from alexnet.experiments.trial import Trial
 from alexnet.filters import conv1_kernels, draw_filters
@@ -98,18 +98,16 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
         measured = [trials[-1].evaluations(store.splits["test"], crops) for crops in way.crops]
         rows += [trials[-1].row(found) for found in measured]
         seconds += trials[-1].seconds + sum(one.seconds for found in measured for one in found)
-        tell(trials, [*rows, largest(measured[0][0], seeds[:1])], seconds / 60, results / "write-up-002")
+        tell(trials, [*rows, largest(measured[0][0], seeds[:1])], seconds / 60, results)
 
 
-def tell(trials: Sequence[Trial], rows: Sequence[Row], minutes: float, folder: Path) -> None:
+def tell(trials: Sequence[Trial], rows: Sequence[Row], minutes: float, results: Path) -> None:
     """Keep and print what is known so far."""
     runs = {name: run for trial in trials for name, run in trial.named_runs.items()}
-    keep(folder, "write-up-002", "alexnet reproduce write-up-002", minutes, rows, verdict(trials, rows), runs)
+    folder = keep(results, "write-up-002", minutes, rows, verdict(trials, rows), runs)
     firsts = [trial.runs[trial.seeds[0]] for trial in trials]
     draw_curves([run.path for run in firsts], folder / "curves.png")
     draw_filters(conv1_kernels(firsts[0].trained().network), 1, folder / f"filters-{firsts[0].path.name}.png")
-    print(table(rows))
-    print(f"{verdict(trials, rows)}\nevidence: {folder}")
 
 
 def largest(result: Evaluation, seeds: tuple[int, ...]) -> Row:

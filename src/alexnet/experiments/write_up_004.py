@@ -18,7 +18,7 @@ from alexnet.architectures import Architecture, Start
 from alexnet.catalogue import SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
-from alexnet.experiments.evidence import Row, keep, table
+from alexnet.experiments.evidence import Row, keep
 from alexnet.experiments.trial import Trial
 from alexnet.filters import conv1_kernels, draw_filters
 from alexnet.layers import Convolution, Dropout, Layer
@@ -93,16 +93,13 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     verdict = f"The same data and epochs give {np.mean(here):.1%} instead of {np.mean(there):.1%} on all test images."
     for epoch in sorted({min(PLATEAU_ENDS, epochs), epochs}):
         rows.append(before.logged("train_loss", epoch, WRITE_UP_004_LOSS_SUMS[epoch - 1] / BATCHES))
-    folder = results / "write-up-004"
     rows += alike((before, after), watched)
     runs = {**before.named_runs, **after.named_runs}
-    keep(folder, "write-up-004", "alexnet reproduce write-up-004", seconds / 60, rows, verdict, runs)
+    folder = keep(results, "write-up-004", seconds / 60, rows, verdict, runs)
     draw_curves([run.path for run in runs.values()], folder / "curves.png")
     for trial in (before, after):
         first = trial.runs[seeds[0]]
         draw_filters(conv1_kernels(first.trained().network), 1, folder / f"filters-{first.path.name}.png")
-    print(table(rows))
-    print(f"{verdict}\nevidence: {folder}")
 
 
 def alike(trials: tuple[Trial, ...], store: Store) -> list[Row]:

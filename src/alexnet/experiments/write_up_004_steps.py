@@ -12,7 +12,7 @@ from pathlib import Path
 from alexnet.architectures import Architecture
 from alexnet.catalogue import SINGLE
 from alexnet.data.preparation import prepare
-from alexnet.experiments.evidence import keep, table
+from alexnet.experiments.evidence import keep
 from alexnet.experiments.trial import Trial
 from alexnet.experiments.write_up_004 import EPOCHS, SEEDS, TRAINING, as_written, ours
 from alexnet.recipe import Recipe
@@ -29,6 +29,7 @@ def steps() -> list[tuple[str, Architecture, Recipe]]:
     single = vary(SINGLE, f"side={SIDE}")
     # A view in the old proportion everywhere, and no noise: they are not what is compared.
     recipe = recipe.with_changes(view_side=0, colour_noise=0.0)
+    plain = replace(single, start=network.start, input=network.input)
     he = recipe.with_changes(start="he")
     small = he.with_changes(batch_size=ours()[1].batch_size)
     falling = ("optimizer", "lr", "schedule", "warmup_epochs")
@@ -36,7 +37,8 @@ def steps() -> list[tuple[str, Architecture, Recipe]]:
     smooth = fall.with_changes(label_smoothing=ours()[1].label_smoothing)
     return [
         ("as written", vary(network, f"side={SIDE}"), recipe),
-        ("+ He start, inputs over their deviation; dropout after fc6 and fc7", single, he),
+        ("+ conv1 without padding; dropout after fc6 and fc7", plain, recipe),
+        ("+ He start, inputs over their deviation", single, he),
         (f"+ batches of {small.batch_size}", single, small),
         ("+ Nesterov, warm-up, linear fall", single, fall),
         ("+ smoothing of the labels", single, smooth),
@@ -71,8 +73,5 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     best = max(range(len(gains)), key=gains.__getitem__)
     most = f"{rows[best + 1].label[2:]} ({100 * gains[best]:+.1f} points)"
     verdict = f"The change that brings most on {SIDE}-pixel views: {most}."
-    folder = results / "write-up-004-steps"
-    keep(folder, "write-up-004-steps", "alexnet reproduce write-up-004-steps", seconds / 60, rows, verdict, runs)
+    folder = keep(results, "write-up-004-steps", seconds / 60, rows, verdict, runs)
     draw_curves([run.path for name, run in runs.items() if name.endswith(f"-{SEEDS[0]}")], folder / "curves.png")
-    print(table(rows))
-    print(f"{verdict}\nevidence: {folder}")
