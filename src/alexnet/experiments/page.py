@@ -48,6 +48,8 @@ class Line:
 
 LINES = (
     Line("cifar-18pct", "CIFAR-10 whole", None, "10,000 test images, and its mirror image", headline=True),
+    Line("cifar-13pct", "the same by cuda-convnet's 13 % network", None, "own, 10,000 test images, ten crops"),
+    Line("cifar-11pct", "the same by its 11 % network", None, "own, 10,000 test images, ten crops"),
     Line("fine-tune-dogs", "five dogs, from pretrained convolutions", None, "253 test images, centre", headline=True),
     Line(
         "kernels",
@@ -80,6 +82,21 @@ LINES = (
         "the photographs, from pretrained convolutions",
         "photographs, 253 test images: SGD, centre",
         "photographs, 253 test images: ours, from the pretrained convolutions, ten crops",
+        headline=True,
+    ),
+    Line(
+        "time-to-accuracy",
+        "an AlexNet to 80 % of CIFAR-10; beside, a plain recipe",
+        "an AlexNet to 80%, plain recipe",
+        "an AlexNet to 80%",
+        "seconds",
+        headline=True,
+    ),
+    Line(
+        "write-up-001",
+        "write-up 001: CIFAR-10 whole, an AlexNet in an hour",
+        None,
+        "ours, 10,000 test images, ten crops",
         headline=True,
     ),
     Line(
