@@ -11,7 +11,7 @@ from alexnet.catalogue import PAPER, TORCHVISION
 from alexnet.data.preparation import prepare
 from alexnet.evaluation import Evaluation
 from alexnet.experiments import write_up_000
-from alexnet.experiments.page import LINES
+from alexnet.experiments.lines import LINES
 from alexnet.experiments.write_up_000 import SCRATCH, TUNED, as_written, reproduce, table_rows, trainings, verdict
 from alexnet.recipe import changes
 from alexnet.recipes import FINE_TUNE

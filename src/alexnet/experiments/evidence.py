@@ -147,6 +147,14 @@ def finished_run(
     return run
 
 
+def copy_run(run: Run, place: Path, files: Sequence[str]) -> None:
+    """Copy the small files of a run to a new folder, those that it has, and who made it."""
+    place.mkdir(parents=True)
+    for source, name in [(run.path / name, name) for name in files] + [(makers_file(run.path), "made.json")]:
+        if source.is_file():
+            shutil.copyfile(source, place / name)
+
+
 def keep(
     results: Path,
     name: str,
@@ -179,11 +187,7 @@ def keep(
     for picture in folder.glob("*.png"):
         picture.unlink()
     for label, run in runs.items():
-        kept = folder / "runs" / label
-        kept.mkdir(parents=True, exist_ok=True)
-        for source, file in [(run.path / file, file) for file in files] + [(makers_file(run.path), "made.json")]:
-            if source.is_file():
-                shutil.copyfile(source, kept / file)
+        copy_run(run, folder / "runs" / label, files)
     made = [maker for run in runs.values() for maker in makers(run.path)] or [
         {"commit": commit(), "machine": machine()}
     ]
