@@ -275,7 +275,7 @@ def place_of_dropout(network):
 # What a row has in each column, by the network and the recipe; the other rows are about what they do not hold.
 CELLS = {
     "input side": lambda network, recipe: f"{network.input_side}",
-    "zeros before and after": lambda network, recipe: "{} and {}".format(*of(network, Convolution)[0].padding),
+    "padding before and after": lambda network, recipe: "{} and {}".format(*of(network, Convolution)[0].padding),
     "kernels": lambda network, recipe: "-".join(str(layer.channels) for layer in of(network, Convolution)),
     "towers": lambda network, recipe: f"{network.towers}",
     "parameters": lambda network, recipe: f"{network.parameters:,}",
@@ -314,7 +314,7 @@ CELLS = {
 def test_the_comparison_says_what_networks_and_recipes_have(row):
     cells = rows_of("What differs")[row]
     # Where the text is silent, what we do stands in brackets.
-    said = [re.sub(r"not told \((.*)\)", r"\1", cell) for cell in cells]
+    said = [re.sub(r"not stated \((.*)\)", r"\1", cell) for cell in cells]
     assert said == [CELLS[row](network, recipe) for network, recipe in five()]
 
 

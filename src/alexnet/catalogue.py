@@ -186,7 +186,7 @@ CAFFENET = Architecture(
 )
 
 # torchvision's models/alexnet.py, the network of "One weird trick" without its response norms.
-# Differs from the paper: one tower of other sizes, two zeros on every side of the picture, dropout before fc6 and fc7
+# Differs from the paper: one tower of other sizes, padding of two around the picture, dropout before fc6 and fc7
 # instead of behind them, PyTorch's own start.
 TORCHVISION = Architecture(
     "torchvision",

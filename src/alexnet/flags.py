@@ -57,7 +57,12 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"{value} is unknown: {hint}")
 
 
-def add_flags(parser: argparse.ArgumentParser, cls: type, sections: Mapping[str, str] = MappingProxyType({})) -> None:
+def add_flags(
+    parser: argparse.ArgumentParser,
+    cls: type,
+    sections: Mapping[str, str] = MappingProxyType({}),
+    default: str = "default",
+) -> None:
     """Add a flag for every field of a dataclass to a parser.
 
     A flag that the user does not give leaves no trace in the namespace: see `given`.
@@ -66,6 +71,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type, sections: Mapping[str,
         parser: Of a verb.
         cls: The dataclass.
         sections: Titles in the help text, by the first field under each.
+        default: What the help text calls the default of a field.
 
     Raises:
         TypeError: If a field has a type that no flag can have.
@@ -79,7 +85,12 @@ def add_flags(parser: argparse.ArgumentParser, cls: type, sections: Mapping[str,
         options = _options(types[setting.name])
         required = setting.default is MISSING and setting.default_factory is MISSING
         place.add_argument(
-            flag, dest=setting.name, default=argparse.SUPPRESS, required=required, help=_help(setting), **options
+            flag,
+            dest=setting.name,
+            default=argparse.SUPPRESS,
+            required=required,
+            help=_help(setting, default),
+            **options,
         )
 
 
@@ -122,7 +133,7 @@ def _options(kind: object) -> dict[str, Any]:
     raise TypeError(f"a field of type {kind} can have no flag")
 
 
-def _help(setting: Field[Any]) -> str:
+def _help(setting: Field[Any], called: str) -> str:
     """Give the field's help with its default, safe for argparse's own formatting."""
     text = str(setting.metadata.get("help", ""))
     default = setting.default_factory() if setting.default_factory is not MISSING else setting.default
@@ -132,7 +143,7 @@ def _help(setting: Field[Any]) -> str:
             shown = " ".join(map(str, default)) or "none"
         if isinstance(default, dict):
             shown = " ".join(f"{name}={value}" for name, value in default.items()) or "none"
-        text = f"{text} (default: {shown})"
+        text = f"{text} ({called}: {shown})"
     return text.strip().replace("%", "%%")
 
 

@@ -195,7 +195,7 @@ _TABLES: dict[str, tuple[str, Changes]] = {
     "cifar-18pct": ("cuda-convnet's, for the network of this name", _CIFAR_18PCT),
     "cifar-13pct": ("the same", _CIFAR_13PCT),
     "cifar-11pct": ("the same", _CIFAR_11PCT),
-    "fast": ("learns small sets from nothing in minutes", _FAST),
+    "fast": ("learns small sets from scratch in minutes", _FAST),
     "cifar-alexnet": ("learns the whole of CIFAR-10 on a CPU, for the network of this name", _CIFAR_ALEXNET),
     "fine-tune": ("goes on from pretrained weights on small sets", _FINE_TUNE),
     "write-up-000": ("five dogs, from torchvision's weights", _WRITE_UP_000),

@@ -134,7 +134,7 @@ def test_a_run_that_diverges_leaves_with_4(command, tiny_store):
     assert re.match(
         r"error: the (loss|gradient|val loss|largest weight) is (nan|inf) in epoch \d+ after", done.err.splitlines()[-1]
     )
-    assert "train again with --lr 10 or a longer --warmup-epochs" in done.err
+    assert "train again, into a new --run, with --lr 10 or a longer --warmup-epochs" in done.err
 
 
 def test_the_demo_tells_its_accuracy_and_what_to_do_next(command, monkeypatch):

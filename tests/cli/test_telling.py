@@ -58,7 +58,18 @@ def test_info_varies_the_network(command):
 
 def test_info_without_a_name_lists_all(command):
     lines = command("info").out.splitlines()
-    assert lines[1].split() == ["paper", "60,965,224", "input", "224,", "1000", "classes"]
+    assert lines[1].split() == [
+        "paper",
+        "60,965,224",
+        "224",
+        "the",
+        "printed",
+        "text:",
+        "two",
+        "towers,",
+        "1000",
+        "classes",
+    ]
     assert len(lines) == 2 + len(ARCHITECTURES) + len(RECIPES)
     told = json.loads(command("info", "--json").out)
     assert [one["name"] for one in told] == list(ARCHITECTURES)
@@ -132,11 +143,14 @@ def told(capsys, *arguments):
 
 
 def test_info_lists_every_network_and_recipe(capsys):
-    networks, recipes = told(capsys).split("recipes (see alexnet info --recipe NAME):\n")
+    networks, recipes = told(capsys).split(
+        "recipes (alexnet info --recipe NAME tells the numbers and their reasons):\n"
+    )
     listed = {line.split()[0]: line for line in networks.splitlines()[1:]}
     assert list(listed) == list(ARCHITECTURES)
     for name, one in ARCHITECTURES.items():
-        assert listed[name].endswith(f" {one.parameters:,}  input {one.input_side}, {one.classes} classes")
+        assert listed[name].split()[1:3] == [f"{one.parameters:,}", str(one.input_side)]
+        assert len(listed[name].split()) > 3
     assert [line.split()[0] for line in recipes.splitlines()] == list(RECIPES)
     assert all(len(line.split()) > 1 for line in recipes.splitlines())
     assert json.loads(told(capsys, "--json")) == [
@@ -167,13 +181,13 @@ def test_info_of_a_network_tells_every_layer_and_the_totals(capsys, name):
 def test_info_tells_towers_and_what_is_unshared(capsys):
     text = told(capsys, "authors-2012", "--vary", "communication=off-2012")
     for words in (
-        "convolution 5×5, zeros 2+2, 2 towers",
+        "convolution 5×5, padding 2+2, 2 towers",
         "response norm, 5 maps, k 2, α 0.0001/5, 2 towers",
         "fully connected, 2 towers",
     ):
         assert words in text
     assert "response norm, 5×5 of a map, k 1, α 0.001/25 " in text
-    assert "convolution 3×3, zeros 1+1, unshared" in told(capsys, "cifar-13pct")
+    assert "convolution 3×3, padding 1+1, unshared" in told(capsys, "cifar-13pct")
     assert "fc8       fully connected " in text
 
 

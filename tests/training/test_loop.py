@@ -492,13 +492,16 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(start, tmp_path, monk
     assert caught.value.exit_code == 4
     message = str(caught.value)
     assert message.startswith(f"the loss is {value} in epoch 2 after 1 updates, at rate 0.0")
-    assert f"the last good checkpoint is {run.latest()}; train again with --lr 0.002 or a longer" in message
+    assert (
+        f"the last good checkpoint is {run.latest()}; train again, into a new --run, with --lr 0.002 or a longer"
+        in message
+    )
     assert run.latest().name == "48.safetensors"
     assert len(run.log()) == 1
 
 
 def test_a_rate_that_is_far_too_high_diverges_and_leaves_no_broken_checkpoint(start, tmp_path):
-    with pytest.raises(Diverged, match=r"train again with --lr 10 or a longer --warmup-epochs"):
+    with pytest.raises(Diverged, match=r"train again, into a new --run, with --lr 10 or a longer --warmup-epochs"):
         start(lr=100, warmup_epochs=0, schedule="constant", epochs=50, optimizer="sgd")
     for path in (tmp_path / "run").rglob("*.safetensors"):
         assert all(tensor.isfinite().all() for tensor in Checkpoint.read(path).part("network").values())

@@ -95,7 +95,10 @@ def test_what_is_not_finite_is_told_with_the_place_what_is_left_and_advice(make)
             raise NotFinite("gradient", math.inf, 1)
 
     start = r"the gradient is inf in epoch 1 after 1 updates, at rate 0\.0\d+; "
-    with pytest.raises(Diverged, match=f"{start}no checkpoint was saved yet; train again with --lr 0.002 or a longer"):
+    with pytest.raises(
+        Diverged,
+        match=f"{start}no checkpoint was saved yet; train again, into a new --run, with --lr 0.002 or a longer",
+    ):
         diverge()
     saver.save()
     with pytest.raises(Diverged, match=f"{start}the last good checkpoint is .*/16.safetensors; train again"):

@@ -45,8 +45,11 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add_save_every(parser)
     add_repeatable(parser)
     add_tensorboard(parser)
-    parser.epilog = "Fields of the recipe go over what --recipe says; the defaults shown are the paper's."
-    add_flags(parser, Recipe, SECTIONS)
+    parser.epilog = (
+        "Flags for which the paper's number is told change that number of the recipe; what the recipe fast has in its "
+        "place, alexnet info --recipe fast tells."
+    )
+    add_flags(parser, Recipe, SECTIONS, default="paper")
 
 
 def add_save_every(parser: argparse.ArgumentParser) -> None:

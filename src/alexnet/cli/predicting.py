@@ -27,10 +27,10 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN")
     images = "files, folders, or - for a list of them on standard input"
     parser.add_argument("images", nargs="*", metavar="IMAGE", help=images)
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="classes a picture (default: 5)")
+    parser.add_argument("--top", type=int, default=5, metavar="N", help="classes per picture (default: 5)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON value")
-    form.add_argument("--jsonl", action="store_true", help="print a JSON value a line, as soon as it is known")
+    form.add_argument("--jsonl", action="store_true", help="print one JSON value per line, as soon as it is known")
     sheet = "also draw pictures with their best five classes as bars, as in Figure 4: up to 48 files, or those chosen"
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help=sheet)
     stored = parser.add_argument_group("pictures of a store", "in place of files, with their true classes")

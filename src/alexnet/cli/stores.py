@@ -23,7 +23,7 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
             one.add_argument("path", type=Path, metavar="PATH", help=path)
         one.add_argument("store", type=Path, metavar="STORE", help="folder to write")
         one.add_argument("--side", type=int, metavar="N", help=f"side of the stored pictures (default: {side})")
-        one.add_argument("--workers", type=int, default=0, metavar="N", help="threads; 0: one a core (default: 0)")
+        one.add_argument("--workers", type=int, default=0, metavar="N", help="threads; 0: one per core (default: 0)")
         one.add_argument("--strict", action="store_true", help="stop at the first picture that cannot be read")
         first = "take the first N pictures of a split only, as train=5000"
         one.add_argument("--limit", nargs="+", default=[], metavar="SPLIT=N", help=first)
@@ -37,7 +37,9 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
     archive = "folder cifar-10-batches-py, or cifar-10-python.tar.gz"
     cifar10 = kind("cifar10", 32, "CIFAR-10 as its authors distribute it, for Python", archive)
     cifar10.add_argument("--download", action="store_true", help="fetch the archive to PATH first")
-    folder = kind("folder", 256, "a folder a class, with or without train, val, test above", "folder that holds them")
+    folder = kind(
+        "folder", 256, "one folder per class, with or without train, val, test above", "folder that holds them"
+    )
     _add_shares(folder, "where there is no split", val=0.2, test=0.0)
     pets = "Kaggle's dogs-vs-cats or Microsoft's PetImages"
     cats_dogs = kind("cats-dogs", 256, f"cats and dogs: {pets}", "folder or archive of either")

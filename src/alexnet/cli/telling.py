@@ -52,14 +52,31 @@ def run_info(options: Options) -> None:
     return info_json(architecture) if options.json else info_table(architecture)
 
 
+# A phrase for each network.
+NETWORKS = {
+    "paper": "the printed text: two towers, 1000 classes",
+    "authors-2012": "the same as its authors ran it: run 145 of their source",
+    "single": "one tower in place of two; what `train` takes unless told otherwise",
+    "half": "one tower with half the kernels up to conv4, for one GPU (§3.2)",
+    "conv6": "with a sixth convolution, which the paper averages in (§6)",
+    "caffe": "BVLC's bvlc_alexnet",
+    "caffenet": "BVLC's CaffeNet: the norms behind the pools",
+    "torchvision": "torchvision's: one tower of other sizes, no norms",
+    "cifar-alexnet": "one tower for pictures of 32 pixels, 10 classes",
+    "cifar-18pct": "cuda-convnet's small network for CIFAR-10, named by its test error",
+    "cifar-13pct": "cuda-convnet's with two unshared layers",
+    "cifar-11pct": "the same with response norms",
+}
+
+
 def info_names(as_json: bool) -> None:
     """Print the names of all networks and recipes."""
     if as_json:
         return print(json.dumps([summary(one) for one in ARCHITECTURES.values()]))
-    print("networks (parameters at their own number of classes):")
+    print("networks, with their parameters and the side of their input (alexnet info NAME tells the layers):")
     for one in ARCHITECTURES.values():
-        print(f"  {one.name:12} {one.parameters:>11,}  input {one.input_side}, {one.classes} classes")
-    print("recipes (see alexnet info --recipe NAME):")
+        print(f"  {one.name:13} {one.parameters:>10,} {one.input_side:>4}  {NETWORKS[one.name]}")
+    print("recipes (alexnet info --recipe NAME tells the numbers and their reasons):")
     for name, about in ABOUT.items():
         print(f"  {name:15} {about}")
     return None
@@ -94,7 +111,7 @@ def info_table(architecture: Architecture) -> None:
     print("start:")
     for names, start in starts(architecture):
         print(f"  {start:32} {' '.join(names)}")
-    print("\nmemory of one picture in float32:")
+    print("\nmemory for one picture in float32, without gradients and velocities of the weights:")
     for name, megabytes in memory(architecture).items():
         print(f"  {name.replace('_', '/'):17} {megabytes:>8.2f} MB")
 
@@ -117,7 +134,7 @@ def described(layer: Layer) -> str:
     match layer:
         case Convolution():
             stride = f" / {layer.stride}" if layer.stride > 1 else ""
-            zeros = f", zeros {layer.padding[0]}+{layer.padding[1]}" if any(layer.padding) else ""
+            zeros = f", padding {layer.padding[0]}+{layer.padding[1]}" if any(layer.padding) else ""
             shared = "" if layer.shared else ", unshared"
             return f"convolution {layer.kernel}×{layer.kernel}{stride}{zeros}{in_towers(layer)}{shared}"
         case FullyConnected():

@@ -117,6 +117,6 @@ class Saver:
         kept = f"the last good checkpoint is {run.latest()}" if run.has_checkpoint else "no checkpoint was saved yet"
         return Diverged(
             f"the {bad.what} is {bad.value} in epoch {learner.epoch + 1} after {bad.batch} updates, at rate "
-            f"{learner.rate(bad.batch):.3g}; {kept}; train again with --lr {learner.recipe.lr / 10:g} or a longer "
-            "--warmup-epochs"
+            f"{learner.rate(bad.batch):.3g}; {kept}; train again, into a new --run, with --lr "
+            f"{learner.recipe.lr / 10:g} or a longer --warmup-epochs"
         )
