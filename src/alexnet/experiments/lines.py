@@ -27,7 +27,13 @@ class Line:
 
 
 LINES = (
-    Line("cifar-18pct", "CIFAR-10 whole", None, "10,000 test images, and its mirror image", headline=True),
+    Line(
+        "cifar-18pct",
+        "CIFAR-10 whole by cifar-18pct, one view",
+        None,
+        "10,000 test images, whole picture",
+        headline=True,
+    ),
     Line("cifar-13pct", "the same by cuda-convnet's 13 % network", None, "own, 10,000 test images, ten crops"),
     Line("cifar-11pct", "the same by its 11 % network", None, "own, 10,000 test images, ten crops"),
     Line("fine-tune-dogs", "five dogs, from pretrained convolutions", None, "253 test images, centre", headline=True),

@@ -81,7 +81,7 @@ def listing(folder: Path) -> str:
                 printed, beside, ours = figures(told, line)
                 lines.append(f"  {line.what:50} {printed:>8} {beside:>16} {ours:>16}".rstrip())
     where = f"figures from {folder}" if results else f"no figures: {folder} holds no results (--results DIR)"
-    return "\n".join([*lines, "", f"{where}; NAME runs one, NAME --quick in minutes"])
+    return "\n".join([*lines, "", f"{where}; alexnet reproduce NAME --data DIR runs one, with --quick in minutes"])
 
 
 def short_table(results: Mapping[str, Told]) -> Iterator[str]:
