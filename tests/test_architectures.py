@@ -90,7 +90,7 @@ RAW = {"start": (Start("fc8"),), "input_side": 8}
             {**RAW, "layers": (Activation("relu1"), Activation("relu1"), FC)},
             "tiny: two layers are named relu1: give each its own name",
         ),
-        ({**RAW, "layers": ()}, "tiny: the last layer must be fully connected, with a unit a class"),
+        ({**RAW, "layers": ()}, "tiny: the last layer must be fully connected, with one unit per class"),
         ({**RAW, "layers": (FC, Activation("relu8"))}, "the last layer must be fully connected"),
         ({**RAW, "layers": (FC,), "start": ()}, r"tiny: starting weights are given for [], needed for ['fc8']"),
         (

@@ -105,7 +105,7 @@ def answers_of(
         split: Of a store.
         how: As for `choose`.
         count: How many, if there are so many.
-        top: Classes an answer, the best first.
+        top: Classes per answer, the best first.
         seed: Of the lot.
         progress: Called with the number of pictures of each batch.
 

@@ -61,7 +61,7 @@ class Architecture:
 
     Attributes:
         name: What it is called; a variation keeps the name and adds what was changed.
-        layers: From the picture to the scores; the last is fully connected and has a unit a class.
+        layers: From the picture to the scores; the last is fully connected and has one unit per class.
         start: Starting weights, a row for each layer that has weights.
         input_side: Side of the square RGB input, in pixels.
         input: What the pictures become before conv1. `raw`: 0–255 minus the mean image, as in the paper; `raw-2012`:
@@ -89,7 +89,7 @@ class Architecture:
         if doubled := {name for name in names if names.count(name) > 1}:
             raise UsageError(f"{self.name}: two layers are named {min(doubled)}: give each its own name")
         if not self.layers or not isinstance(self.layers[-1], FullyConnected):
-            raise UsageError(f"{self.name}: the last layer must be fully connected, with a unit a class")
+            raise UsageError(f"{self.name}: the last layer must be fully connected, with one unit per class")
         weighted = [row.layer.name for row in self.rows() if isinstance(row.layer, Weighted)]
         if weighted != [start.layer for start in self.start]:
             raise UsageError(

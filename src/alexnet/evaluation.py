@@ -64,7 +64,7 @@ class Evaluation:
         top5: Share whose true class is among the best five; None for five classes or fewer.
         loss: Mean of −log p(true class), of the averaged probabilities.
         images: Pictures counted.
-        crops: Views averaged a picture and network.
+        crops: Number of views averaged per picture and network.
         seconds: Time taken.
         confusion: Pictures by true class (row) and best class (column); empty if nobody counted.
     """

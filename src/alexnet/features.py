@@ -1,7 +1,7 @@
 """A vector for every picture of a split, kept on disk: what a layer gives for it, or its pixels.
 
     FOLDER/SPLIT-LAYER-STORE-NETWORK/   digests of both in the name, so that old vectors are never taken for new ones
-      values.npy    float16, a row a picture, mapped into memory when it is read
+      values.npy    float16, one row per picture, mapped into memory when it is read
       squares.npy   float32, the squared length of each row
 
 Vectors are made once, in one pass over the split, and are whole or absent.
@@ -39,7 +39,7 @@ Encode = Callable[[UInt8[Tensor, "n side side 3"]], Float[Tensor, "n values"]]
 
 @dataclass(frozen=True)
 class Vectors:
-    """A vector a picture, in the order of the split.
+    """One vector per picture, in the order of the split.
 
     Attributes:
         values: The vectors; mapped, read where they are touched.

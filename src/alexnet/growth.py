@@ -59,7 +59,7 @@ def kept(run: Path) -> list[tuple[int, Kernels]]:
 
 
 def draw_growth(path: Path, title: str, epochs: Sequence[tuple[int, Kernels]]) -> None:
-    """Draw some kernels after some epochs, a row an epoch, each kernel in its own column.
+    """Draw some kernels after some epochs, one row per epoch, each kernel in its own column.
 
     Args:
         path: The PNG.

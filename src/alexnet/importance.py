@@ -35,8 +35,8 @@ class Importance:
         label: The class.
         probability: Of it, nothing covered.
         covered: Its probability with each part covered.
-        falls: By how much its log-odds fall with each part covered; negative where they rise. Other than
-            probabilities, they tell one part from another also where the network is sure.
+        falls: By how much its log-odds fall with each part covered; negative where they rise. Unlike
+            probabilities, they still tell parts apart where the network is nearly certain.
         side: Of what the network sees, in pixels.
         starts: Where the parts begin, in pixels from the top or from the left.
         width: The parts' side, in pixels.

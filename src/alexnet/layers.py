@@ -31,7 +31,7 @@ def _windows(layer: "Convolution | Pool", side: int, padding: int, round_up: boo
             f"enlarge the input, or lessen the kernel"
         )
     if round_up:
-        # No window begins beyond the edge, which one that is narrower than its stride else could.
+        # A window narrower than its stride could otherwise begin beyond the edge.
         return min(math.ceil(free / layer.stride), (side + padding - 1) // layer.stride) + 1
     return free // layer.stride + 1
 

@@ -1,4 +1,4 @@
-"""How weights move (§5): the paper's update rule, the usual ones beside it, rates a layer, averaged weights.
+"""How weights move (§5): the paper's update rule, the usual ones beside it, a rate for each layer, averaged weights.
 
 In go a `Recipe` and a network; out come a `torch.optim.Optimizer` (weights and biases in groups) and a
 `WeightAverage`. The state of each is numbers and tensors only.

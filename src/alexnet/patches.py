@@ -81,7 +81,7 @@ class Unit:
 
     Attributes:
         number: Of its map, or of itself behind a dense layer.
-        values: Its strongest outputs, the greatest first, one a picture.
+        values: Its strongest outputs, the greatest first, one per picture.
         places: Of these pictures in the split.
         patches: What it sees of each, grey beyond the edge.
     """
@@ -123,7 +123,7 @@ def strongest(
         split: Its pictures are shown by their centre crop.
         layer: Name of the layer.
         units: Its maps, or units behind a dense layer.
-        count: Pictures a unit, if there are so many.
+        count: Pictures per unit, if there are so many.
         progress: Called with the number of pictures of each batch.
 
     Raises:

@@ -73,7 +73,7 @@ class Model:
 
         Args:
             pictures: One or several.
-            top: Classes a picture, best first; fewer if there are fewer classes.
+            top: Classes per picture, best first; fewer if there are fewer classes.
             crops: 1, 2 or 10.
 
         Raises:
@@ -172,7 +172,7 @@ def predict(
     Args:
         model: The network.
         files: In any number; they are asked for one batch ahead.
-        top: Classes a picture, best first.
+        top: Classes per picture, best first.
         batch_size: Pictures at a time.
 
     Yields:

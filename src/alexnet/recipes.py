@@ -151,7 +151,7 @@ _WRITE_UP_000: Changes = {
 
 _WRITE_UP_001: Changes = {
     "epochs": (50, "told"),
-    "batch_size": (4, "12,500 steps an epoch"),
+    "batch_size": (4, "12,500 steps per epoch"),
     "optimizer": ("sgd", "not told; PyTorch's own CIFAR-10 lesson, whose batches it has"),
     "lr": (0.001, "not told; as in that lesson"),
     "weight_decay": (0.0, "not told; as in that lesson"),

@@ -125,7 +125,7 @@ def _check(stream: IO[bytes], path: Path) -> bool:
     if length > MOST_HEADER_BYTES:
         raise DataError(f"{path} has a header of {length:,} bytes, which no network needs: use another file")
     header = (start + stream.read(max(0, 8 + length - len(start))))[: 8 + length]
-    if (lists := header.count(b"[")) > MOST_LISTS:  # two a tensor
+    if (lists := header.count(b"[")) > MOST_LISTS:  # two per tensor
         raise DataError(f"{path} has a header of {lists:,} lists, which no network needs: use another file")
     if start[8 : DIGITS.start] != OPENING:
         return False

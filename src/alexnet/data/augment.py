@@ -229,7 +229,7 @@ class View:
     def test(
         self, pictures: UInt8[Tensor, "n source source 3"], crops: int = 1, dtype: torch.dtype = torch.float32
     ) -> Iterator[Float[Tensor, "n 3 side side"]]:
-        """Show a batch without chance, once a crop: the centre; the centre and its mirror image; or the ten of §4.1.
+        """Show a batch without chance, once per crop: the centre; the centre and its mirror image; or the ten of §4.1.
 
         The ten come in the authors' order: top left, top right, centre, bottom left, bottom right, then their mirrors.
         """

@@ -47,7 +47,7 @@ def batches(
     Args:
         split: Of an open store.
         order: Places of pictures in the split.
-        batch_size: Pictures a batch.
+        batch_size: Pictures per batch.
         device: Where pictures and labels go.
         resident: The same split, where it is kept on the device.
     """

@@ -113,8 +113,8 @@ def initialise(network: Network, seed: int = 0) -> Network:
 
     | row | weights | biases |
     |---|---|---|
-    | `normal` | N(0, deviation²) | the constant |
-    | `he` | N(0, gain² · 2 / fan-in) | the constant |
+    | `normal` | N(0, deviation) | the constant |
+    | `he` | N(0, gain · √(2 / fan-in)) | the constant |
     | `uniform` | U(±1/√fan-in) | U(±1/√fan-in) |
     """
     generator = torch.Generator().manual_seed(seed)

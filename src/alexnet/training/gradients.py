@@ -17,7 +17,7 @@ from torch import Tensor
 from alexnet.nn.network import Network, arithmetic
 from alexnet.recipe import Recipe
 
-# Pictures a batch up to which a graph is recorded; a larger one takes a GPU longer than Python.
+# Pictures per batch up to which a graph is recorded; a larger one takes a GPU longer than Python.
 GRAPH_UP_TO = 512
 # Runs before the recording, in which libraries choose their algorithms and take their memory.
 WARM_UP = 3
