@@ -345,3 +345,11 @@ def test_what_is_frozen_late_is_told_by_its_epoch() -> None:
         "conv2": 3,
         "fc6": 0,
     }
+
+
+def test_an_epoch_in_which_nothing_is_left_to_train_is_refused() -> None:
+    first, *_, last = weighted_layers(Stack())
+    frozen = {f"{first}-{last}": 0, last: 5}
+    with pytest.raises(UsageError, match=r"nothing to train from epoch 5 on, and epochs=6: leave one layer to train"):
+        frozen_from(PAPER.with_changes(epochs=6, freeze=frozen), Stack())
+    assert frozen_from(PAPER.with_changes(epochs=5, freeze=frozen), Stack())[last] == 5

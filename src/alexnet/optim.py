@@ -116,10 +116,16 @@ def frozen_from(recipe: Recipe, network: nn.Module) -> dict[str, int]:
     """Give the epoch from which on each layer that the recipe freezes does not learn.
 
     Raises:
-        UsageError: If the recipe names a layer that the network has not.
+        UsageError: If the recipe names a layer that the network has not, or leaves none to train in one of its epochs.
     """
-    meant = named_layers(recipe.freeze, weighted_layers(network), "freeze")
-    return {layer: recipe.freeze[word] for layer, word in meant.items()}
+    layers = weighted_layers(network)
+    frozen = {layer: recipe.freeze[word] for layer, word in named_layers(recipe.freeze, layers, "freeze").items()}
+    if len(frozen) == len(layers) and (last := max(frozen.values())) < recipe.epochs:
+        raise UsageError(
+            f"freeze leaves nothing to train from epoch {last} on, and epochs={recipe.epochs}: leave one layer to "
+            "train, or lower epochs"
+        )
+    return frozen
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:

@@ -219,6 +219,12 @@ def test_a_layer_that_the_network_has_not_is_refused_before_a_run_is_made(start,
     assert not (tmp_path / "run").exists()
 
 
+def test_a_recipe_that_freezes_all_before_its_end_is_refused_before_a_run_is_made(start, tmp_path):
+    with pytest.raises(UsageError, match="freeze leaves nothing to train from epoch 1 on, and epochs=2"):
+        start(freeze={"conv1-fc8": 1})
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_log_has_a_row_an_epoch_with_the_keys_of_the_design(tiny_run):
     rows = [json.loads(line) for line in (tiny_run / "log.jsonl").read_text().splitlines()]
     keys = ["epoch", "images_seen", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5"]
