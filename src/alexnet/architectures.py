@@ -96,16 +96,8 @@ class Architecture:
                 f"{self.name}: starting weights are given for {[s.layer for s in self.start]}, "
                 f"needed for {weighted}, in this order"
             )
-        self._refuse_dead_start()
-
-    def _refuse_dead_start(self) -> None:
-        """Refuse a Gaussian meant for raw pixels on inputs of unit variance: such a network sits at ln(classes)."""
-        start = self.start[0]
-        fan_in = next(row.layer.fan_in(row.input) for row in self.rows() if row.layer.name == start.layer)
-        # Half of He's deviation.
-        alive = 0.5 * math.sqrt(2 / fan_in)
-        dead = self.input not in RAW_INPUTS and start.weights == "normal" and start.deviation < alive
-        if dead and not self.dead_start_allowed:
+        if self.starts_dead and not self.dead_start_allowed:
+            start = self.start[0]
             raise UsageError(
                 f"{self.name}: N(0, {start.deviation:g}) in {start.layer} needs raw pixels, but input is {self.input}: "
                 f"such a network stays at ln(classes); use input=raw, or --start he, which sets the input itself"
@@ -120,6 +112,15 @@ class Architecture:
             rows.append(Row(layer, shape, output, layer.parameters(shape), layer.macs(shape)))
             shape = output
         return rows
+
+    @property
+    def starts_dead(self) -> bool:
+        """Whether a Gaussian meant for raw pixels meets inputs of unit variance: such a net sits at ln(classes)."""
+        start = self.start[0]
+        fan_in = next(row.layer.fan_in(row.input) for row in self.rows() if row.layer.name == start.layer)
+        # Half of He's deviation.
+        alive = 0.5 * math.sqrt(2 / fan_in)
+        return self.input not in RAW_INPUTS and start.weights == "normal" and start.deviation < alive
 
     @property
     def classes(self) -> int:

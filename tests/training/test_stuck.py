@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from alexnet.architectures import Start
+from alexnet.architectures import INPUTS, RAW_INPUTS, Start
 from alexnet.training.stuck import StuckWatch, likely_cause
+
+DEAD = "unless conv1 is pretrained, its start, N(0, 0.01), is made for raw pixels, but input is {}; try --start he"
 
 
 def test_a_watch_speaks_once_when_nothing_was_learned():
@@ -25,7 +27,9 @@ def test_a_watch_speaks_once_when_nothing_was_learned():
 @pytest.mark.parametrize(
     ("network", "changes", "cause"),
     [
-        (None, {"start": "architecture"}, "the printed start can wait long on this plateau; wait, or try --start he"),
+        *((raw, {"start": "architecture"}, "the printed start can wait long on this plateau") for raw in RAW_INPUTS),
+        ("deviation", {"start": "architecture"}, DEAD.format("deviation")),
+        ("imagenet", {"start": "architecture", "lr": 0.5}, DEAD.format("imagenet")),
         ("uniform", {"start": "architecture"}, "the uniform start shrinks the signal from layer to layer; try --start"),
         (None, {"lr": 0.5}, "the rate 0.5 may have killed the ReLUs; try --lr 0.05"),
         (None, {}, "labels may be wrong, or the rate too low; look at the pictures with `alexnet data`"),
@@ -35,6 +39,8 @@ def test_the_likely_cause_is_named(tiny_network, tiny_recipe, network, changes, 
     recipe = tiny_recipe.with_changes(**changes)
     if network == "uniform":
         tiny_network = replace(tiny_network, start=tuple(Start(row.layer, "uniform") for row in tiny_network.start))
+    if network in INPUTS:
+        tiny_network = replace(tiny_network, input=network, dead_start_allowed=True)
     if recipe.start == "he":
         tiny_network = tiny_network.with_he_start()
     assert likely_cause(tiny_network, recipe).startswith(cause)

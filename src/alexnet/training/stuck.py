@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from alexnet.architectures import Architecture
+from alexnet.architectures import RAW_INPUTS, Architecture
 from alexnet.recipe import Recipe
 
 # A loss within this share of ln(classes) has learned nothing.
@@ -37,7 +37,14 @@ def likely_cause(architecture: Architecture, recipe: Recipe) -> str:
     """Guess why a network learns nothing, from what is known of such nets (ecosystem of re-implementations)."""
     if any(start.weights == "uniform" for start in architecture.start):
         return "the uniform start shrinks the signal from layer to layer; try --start he"
-    if recipe.start == "architecture" and architecture.input == "raw":
+    if architecture.starts_dead:
+        first = architecture.start[0]
+        # Pretrained weights may have taken the place of this start; the description does not tell.
+        return (
+            f"unless {first.layer} is pretrained, its start, N(0, {first.deviation:g}), is made for raw pixels, "
+            f"but input is {architecture.input}; try --start he"
+        )
+    if recipe.start == "architecture" and architecture.input in RAW_INPUTS:
         return "the printed start can wait long on this plateau; wait, or try --start he"
     if recipe.lr > 0.05:
         return f"the rate {recipe.lr:g} may have killed the ReLUs; try --lr {recipe.lr / 10:g}"
