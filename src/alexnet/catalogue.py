@@ -11,6 +11,7 @@ from typing import Any, Literal
 from alexnet.architectures import Architecture, Start
 from alexnet.errors import UsageError, did_you_mean
 from alexnet.layers import Activation, AdaptivePool, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm
+from alexnet.paper import KERNELS
 
 Layers = tuple[Layer, ...]
 
@@ -63,7 +64,6 @@ def _norms_behind_pools(layers: Layers) -> Layers:
     return tuple(swapped)
 
 
-KERNELS = (96, 256, 384, 384, 256)
 PRINTED_NORM = ResponseNorm("norm")
 NORM_2012 = ResponseNorm("norm", divide_alpha=True, towers=2)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from alexnet.errors import UsageError
+from alexnet.paper import NORM_ALPHA, NORM_BETA, NORM_K, NORM_SIZE, POOL_SIDE, POOL_STRIDE
 
 Shape = tuple[int, ...]
 
@@ -167,10 +168,10 @@ class ResponseNorm(_Free):
     """
 
     over: Literal["maps", "map"] = "maps"
-    size: int = 5
-    alpha: float = 1e-4
-    beta: float = 0.75
-    k: float = 2.0
+    size: int = NORM_SIZE
+    alpha: float = NORM_ALPHA
+    beta: float = NORM_BETA
+    k: float = NORM_K
     divide_alpha: bool = False
     towers: int = 1
 
@@ -197,8 +198,8 @@ class Pool(_Free):
     """
 
     kind: Literal["max", "average"] = "max"
-    kernel: int = 3
-    stride: int = 2
+    kernel: int = POOL_SIDE
+    stride: int = POOL_STRIDE
     round_up: bool = False
 
     def output(self, shape: Shape) -> Shape:

@@ -82,11 +82,10 @@ NORM_BETA = 0.75
 POOL_SIDE = 3
 POOL_STRIDE = 2
 
-# §2 and §4.1: pictures. The ten test views: four corners and the centre, and their reflections.
+# §2 and §4.1: pictures.
 PICTURE_SIDE = 256
 CROP_SIDE = 224
 COLOUR_NOISE = 0.1
-TEST_VIEWS = 10
 
 # §4.1 as run in 2012: standard deviations of ImageNet's RGB pixels along their principal axes, in grey levels, the
 # largest first (cuda-convnet2, make-data/input_meta, key color_pca). Differs from the paper: the axes in that file are

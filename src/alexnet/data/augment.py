@@ -20,6 +20,7 @@ from alexnet.data.colour import recolour, recolouring
 from alexnet.data.store import Statistics
 from alexnet.data.views import Places
 from alexnet.errors import UsageError
+from alexnet.paper import CROP_SIDE, PICTURE_SIDE
 from alexnet.recipe import Recipe
 
 # Mean and standard deviation that torchvision's networks expect, on the 0–1 scale, RGB.
@@ -162,7 +163,7 @@ class View:
         self.side, self.convention, self.statistics = architecture.input_side, architecture.input, statistics
         stored = self.stored_side
         # Paper (§4.1): 256 for an input of 224; 8/7 keeps that proportion.
-        self.view_side = view_side or (stored if stored >= self.side else round(self.side * 8 / 7))
+        self.view_side = view_side or (stored if stored >= self.side else round(self.side * PICTURE_SIDE / CROP_SIDE))
         if self.view_side < self.side:
             raise UsageError(
                 f"view_side={self.view_side} is smaller than the network's input of {self.side}: "
