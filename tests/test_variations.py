@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alexnet.catalogue import AUTHORS_2012, CIFAR_18PCT, CONV6, HALF, PAPER, SINGLE
+from alexnet.catalogue import AUTHORS_2012, CAFFE, CAFFENET, CIFAR_11PCT, CIFAR_18PCT, CONV6, HALF, PAPER, SINGLE
 from alexnet.errors import UsageError
 from alexnet.layers import Activation, Convolution, Dropout, FullyConnected, Pool, ResponseNorm
 from alexnet.variations import vary
@@ -71,14 +71,32 @@ def test_a_norm_stands_before_or_behind_the_nonlinearity():
     assert vary(PAPER, "response_norm_place=after").layers == PAPER.layers
     # Two norms in a row go together; what is behind a pool has no norm beside it.
     assert names_of(vary(AUTHORS_2012, "response_norm_place=before"))[4:8] == ["conv2", "norm2", "cnorm2", "relu2"]
-    both_ways = vary(AUTHORS_2012, "response_norm_place=before", "response_norm_place=after")
-    assert both_ways.layers == AUTHORS_2012.layers
+    assert names_of(vary(AUTHORS_2012, "response_norm_place=before"))[:4] == ["conv1", "norm1", "pool1", "relu1"]
+    both_ways = vary(CAFFE, "response_norm_place=before", "response_norm_place=after")
+    assert both_ways.layers == CAFFE.layers
+    assert vary(CAFFENET, "response_norm_place=after").layers == CAFFENET.layers
+
+
+@pytest.mark.parametrize(
+    ("start", "place", "norm"),
+    [(AUTHORS_2012, "after", "norm1"), (CAFFENET, "before", "norm1"), (CIFAR_18PCT, "before", "norm2")],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_norm_that_a_pool_keeps_on_the_wrong_side_is_refused(start, place, norm):
+    message = f"response_norm_place={place}: {norm} of {start.name} has no activation beside it to stand {place}: leave"
+    with pytest.raises(UsageError, match=message):
+        vary(start, f"response_norm_place={place}")
 
 
 def test_towers_take_norms_that_stop_at_their_borders_with_them():
     norms = of(vary(PAPER, "response_norm_within=tower", "towers=4"), ResponseNorm)
     assert [norm.towers for norm in norms] == [4, 4]
     assert [norm.towers for norm in of(vary(PAPER, "towers=4"), ResponseNorm)] == [1, 1]
+
+
+@pytest.mark.parametrize("start", [SINGLE, HALF], ids=lambda start: start.name)
+def test_norms_of_one_tower_can_stop_where_the_border_of_two_would_be(start):
+    assert [norm.towers for norm in of(vary(start, "response_norm_within=tower"), ResponseNorm)] == [2, 2]
 
 
 def test_without_communication_conv3_keeps_to_its_tower_too():
@@ -276,3 +294,28 @@ def test_a_variation_that_finds_nothing_to_change_is_refused():
         vary(CIFAR_18PCT, "dropout=mask")
     with pytest.raises(UsageError, match="has no ResponseNorm to vary"):
         vary(PAPER, "response_norm=off", "response_norm=maps")
+    with pytest.raises(UsageError, match="cifar-18pct without=conv2 has no convolution that towers=2 could divide"):
+        vary(CIFAR_18PCT, "without=conv2", "towers=2")
+
+
+@pytest.mark.parametrize(
+    "start", [SINGLE, CIFAR_11PCT, vary(PAPER, "without=conv3"), vary(PAPER, "towers=1")], ids=lambda start: start.name
+)
+def test_towers_that_do_not_meet_in_conv3_cannot_be_parted_there(start):
+    with pytest.raises(UsageError, match=f"towers that meet in conv3, and {start.name} has none: use it with paper"):
+        vary(start, "communication=off")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "communication=on",
+        "towers=2",
+        "response_norm=maps",
+        "response_norm_within=layer",
+        "pool=overlapping",
+        "side=224",
+    ],
+)
+def test_a_change_to_what_is_already_so_names_it(change):
+    assert vary(PAPER, change) == replace(PAPER, name=f"paper {change}")

@@ -6,36 +6,15 @@ Each key changes one thing in a description and gives another description.
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 from alexnet.architectures import Architecture, Input
 from alexnet.errors import UsageError, did_you_mean
+from alexnet.layer_files import RUN_147, RUN_150, as_in_2012
 from alexnet.layers import Activation, Convolution, Dropout, FullyConnected, Layer, Pool, ResponseNorm, Weighted
 
 SomeLayer = TypeVar("SomeLayer", bound=Layer)
 Word = TypeVar("Word", bound=str)
-
-Fields = dict[str, dict[str, Any]]
-
-# What layers-147.cfg (pooling without overlap) has otherwise than layers-145.cfg. Pools that round up would leave maps
-# of 7×7; the narrower paddings keep 6×6. (Pools that round down, as those of `paper`, keep 6×6 by themselves.)
-_PLAIN = {"kernel": 2, "stride": 2, "round_up": True}
-RUN_147: Fields = {
-    "pool1": _PLAIN,
-    "conv2": {"padding": (1, 1)},
-    "pool2": _PLAIN,
-    "conv5": {"padding": (0, 0)},
-    "pool5": _PLAIN,
-}
-
-# What layers-150.cfg (no communication between the towers) has otherwise than layers-145.cfg: more kernels and units
-# make up for the weights that go with the connections.
-RUN_150: Fields = {
-    "conv2": {"channels": 320},
-    "conv3": {"towers": 2},
-    "fc6": {"units": 8192, "towers": 2},
-    "fc7": {"towers": 2},
-}
 
 
 def _refuse_missing(architecture: Architecture, kind: type) -> None:
@@ -93,16 +72,6 @@ def _refuse_other_than_two_towers(architecture: Architecture, change: str) -> No
         )
 
 
-def _as_in_2012(architecture: Architecture, change: str, fields: Fields) -> Architecture:
-    """Change fields of layers, by the layers' names, as another 2012 layer file has them."""
-    if missing := fields.keys() - {layer.name for layer in architecture.layers}:
-        raise UsageError(
-            f"{change} changes {min(missing)}, which {architecture.name} has not: use it with paper or authors-2012"
-        )
-    layers = tuple(replace(layer, **fields.get(layer.name, {})) for layer in architecture.layers)
-    return replace(architecture, layers=layers)
-
-
 def _towers(architecture: Architecture, value: str) -> Architecture:
     """Divide conv2, conv4 and conv5 into towers (§3.2), make one tower of them, or keep one half of two."""
     if value == "half":
@@ -121,7 +90,10 @@ def _towers(architecture: Architecture, value: str) -> Architecture:
             return replace(layer, towers=towers)
         return layer
 
-    return replace(architecture, layers=tuple(change(layer) for layer in architecture.layers))
+    changed = replace(architecture, layers=tuple(change(layer) for layer in architecture.layers))
+    if changed.towers != towers:
+        raise UsageError(f"{architecture.name} has no convolution that towers={towers} could divide: leave it out")
+    return changed
 
 
 def _half(architecture: Architecture) -> Architecture:
@@ -149,7 +121,12 @@ def _communication(architecture: Architecture, value: str) -> Architecture:
     choice: Literal["on", "off", "off-2012"] = _choice("communication", value, ("on", "off", "off-2012"))
     if choice == "off-2012":
         _refuse_other_than_two_towers(architecture, "communication=off-2012")
-        return _as_in_2012(architecture, "communication=off-2012", RUN_150)
+        return as_in_2012(architecture, "communication=off-2012", RUN_150)
+    if choice == "off" and (architecture.towers == 1 or "conv3" not in {layer.name for layer in architecture.layers}):
+        raise UsageError(
+            f"communication=off parts towers that meet in conv3, and {architecture.name} has none: "
+            f"use it with paper or authors-2012"
+        )
     towers = 1 if choice == "on" else architecture.towers
 
     def change(layer: Convolution) -> Convolution:
@@ -173,7 +150,10 @@ def _response_norm_alpha(architecture: Architecture, value: str) -> Architecture
 
 
 def _response_norm_within(architecture: Architecture, value: str) -> Architecture:
-    """Let the window run over the whole layer, or stop at the border of a tower as the 2012 source does."""
+    """Let the window run over the whole layer, or stop at the border of a tower as the 2012 source does.
+
+    A network of one tower gets the border in the middle of the layer, where that of the paper's two towers would be.
+    """
     towers = max(architecture.towers, 2) if _choice("response_norm_within", value, ("layer", "tower")) == "tower" else 1
     return _each(architecture, ResponseNorm, lambda layer: replace(layer, towers=towers))
 
@@ -185,26 +165,42 @@ def _response_norm_k(architecture: Architecture, value: str) -> Architecture:
 
 
 def _response_norm_place(architecture: Architecture, value: str) -> Architecture:
-    """Normalise behind the nonlinearity, as printed (§3.3), or what goes into it, as many retell it."""
+    """Normalise behind the nonlinearity, as printed (§3.3), or what goes into it, as many retell it.
+
+    Where a pool parts a norm from its nonlinearity, the norm stays; on the wrong side, that is refused.
+    """
     before = _choice("response_norm_place", value, ("before", "after")) == "before"
     _refuse_missing(architecture, ResponseNorm)
     first, second = (Activation, ResponseNorm) if before else (ResponseNorm, Activation)
     layers = list(architecture.layers)
-    # Forwards a nonlinearity passes several norms in a row, backwards too.
+    # Walked in this direction, an activation passes all norms that stand in a row; in the other it would pass only one.
     places = range(len(layers) - 1)
     for place in places if before else reversed(places):
         if isinstance(layers[place], first) and isinstance(layers[place + 1], second):
             layers[place : place + 2] = layers[place + 1], layers[place]
+    behind = False
+    for layer in layers:
+        if isinstance(layer, ResponseNorm) and behind == before:
+            raise UsageError(
+                f"response_norm_place={value}: {layer.name} of {architecture.name} has no activation beside it to "
+                f"stand {value}: leave it out, or use it with paper"
+            )
+        # Each weighted layer has its own activation.
+        behind = isinstance(layer, Activation) or (behind and not isinstance(layer, Weighted))
     return replace(architecture, layers=tuple(layers))
 
 
 def _pool(architecture: Architecture, value: str) -> Architecture:
-    """Pool with overlap, 3 by 2, or without, 2 by 2 (§3.4), or as in run 147 of the 2012 notes, 2 by 2 too."""
+    """Pool with overlap, 3 by 2, or without, 2 by 2 (§3.4), or as in run 147 of the 2012 notes, 2 by 2 too.
+
+    On `authors-2012`, `caffe` and `caffenet`, whose pools round up, `plain` also enlarges the maps, the last from 6×6
+    to 7×7, and fc6 with them, by a third; `plain-2012` keeps 6×6 by narrower paddings.
+    """
     choice: Literal["overlapping", "plain", "plain-2012"] = _choice(
         "pool", value, ("overlapping", "plain", "plain-2012")
     )
     if choice == "plain-2012":
-        return _as_in_2012(architecture, "pool=plain-2012", RUN_147)
+        return as_in_2012(architecture, "pool=plain-2012", RUN_147)
     kernel = 3 if choice == "overlapping" else 2
     return _each(architecture, Pool, lambda layer: replace(layer, kernel=kernel, stride=2))
 
@@ -229,7 +225,8 @@ def _dropout(architecture: Architecture, value: str) -> Architecture:
 def _width(architecture: Architecture, value: str) -> Architecture:
     """Multiply the kernels of all convolutions and the units of all hidden layers, to the nearest that towers divide.
 
-    Half of everything is one tower of the paper's two (§3.2), for a quarter of the work.
+    On a one-tower network, 0.5 gives the sizes of one of the paper's towers (Figure 2), for a quarter of the work; the
+    one-GPU net of §3.2 is `half`.
     """
     factor = _number("width", value, 1e-3, 1e3)
     layers = architecture.layers
@@ -282,14 +279,14 @@ VARIATIONS: dict[str, Callable[[Architecture, str], Architecture]] = {
 
 
 def vary(architecture: Architecture, *changes: str) -> Architecture:
-    """Apply changes written as `key=value`, in order; the name tells them.
+    """Apply changes written as `key=value`, in order; the name tells them, what was so already included.
 
     Args:
         architecture: The network to start from.
         changes: For example `response_norm=off`; the keys are those of `VARIATIONS`.
 
     Raises:
-        UsageError: If a key or value is unknown, or the result is no network.
+        UsageError: If a key or value is unknown, the network cannot be changed so, or the result is no network.
     """
     for change in changes:
         key, _, value = change.partition("=")
