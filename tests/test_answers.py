@@ -77,6 +77,11 @@ def test_if_all_are_right_there_are_no_mistakes(model, tiny_store, monkeypatch):
     assert answers_of(model, split, "mistakes") == []
 
 
+def test_answers_about_other_classes_are_refused(model, photo_store):
+    with pytest.raises(UsageError, match=r"has other classes than the network \(3, not 10\): evaluate on a store of"):
+        answers_of(model, Store(photo_store).splits["test"], "surest")
+
+
 # The sheet.
 
 

@@ -317,26 +317,13 @@ def test_progress_is_told_batch_by_batch(make, tiny_store):
     assert images == [20, 20, 8]
 
 
-def test_what_does_not_fit_together_is_refused(make, tiny_store, photo_store, tiny_network, tiny_recipe):
-    drawn, photos = Store(tiny_store), Store(photo_store)
-    with pytest.raises(UsageError, match=r"these runs know different classes: average runs of the same classes only"):
-        evaluate([make(drawn), make(photos)], drawn.splits["val"])
-    with pytest.raises(UsageError, match=r"crops=3 is unknown: choose 1 .centre., 2 .centre and mirror. or 10"):
-        evaluate([make(drawn)], drawn.splits["val"], crops=3)
-
-
-def test_pictures_of_another_size_are_refused(make, tiny_store, tmp_path):
-    from alexnet.data.preparation import prepare
-
-    other, store = prepare("shapes", None, tmp_path / "store", side=40, count=16), Store(tiny_store)
-    message = r"test has pictures of 40 pixels, the network learned from 32: prepare them with --side 32"
-    with pytest.raises(UsageError, match=message):
-        evaluate([make(store), make(store, 1)], other.splits["test"])
-    message = r"these runs learned from pictures of 32 and 40 pixels: average runs of one size only"
-    with pytest.raises(UsageError, match=message):
-        evaluate([make(other), make(store)], other.splits["test"])
-
-
-def test_nothing_to_measure_is_refused(tiny_store):
-    with pytest.raises(UsageError, match=r"there is nothing to evaluate: give one run or more"):
-        evaluate([], Store(tiny_store).splits["test"])
+@pytest.mark.parametrize("measure", [evaluate, shares_of_truth])
+def test_a_split_of_other_classes_is_refused_and_not_measured(make, tiny_store, photo_store, measure):
+    store, photos = Store(tiny_store), Store(photo_store)
+    trained = make(store)
+    told = rf"{photos.path} has other classes than the network \(3, not 10\): evaluate on a store of the same classes"
+    with pytest.raises(UsageError, match=told):
+        measure([trained], photos.splits["test"])
+    backwards = replace(trained, classes=trained.classes[::-1])
+    with pytest.raises(UsageError, match=r"\(the same ones in another order\)"):
+        measure([backwards], store.splits["test"])

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
+from alexnet.compatibility import check_classes, check_fit
 from alexnet.data.batches import batches
 from alexnet.data.canvas import (
     HEADING,
@@ -23,7 +24,7 @@ from alexnet.data.canvas import (
 from alexnet.data.choosing import sample
 from alexnet.data.contact import write_head
 from alexnet.data.split import Split
-from alexnet.evaluation import check_fit, probabilities
+from alexnet.evaluation import probabilities
 from alexnet.prediction import Guess, Model
 
 Choice = Literal["surest", "mistakes", "random"]
@@ -113,9 +114,10 @@ def answers_of(
         The answers; none if, say, there are no mistakes.
 
     Raises:
-        UsageError: If the pictures are of another size than the network takes.
+        UsageError: If the pictures are of another size than the network takes, or of other classes.
     """
     check_fit([model.trained], split, 1)
+    check_classes(model.trained, split)
     best, shares = np.empty(len(split), np.int64), np.empty(len(split), np.float32)
     for batch in batches(split, np.arange(len(split)), 128, model.trained.device):
         found = probabilities(model.trained, batch.pictures).max(1)

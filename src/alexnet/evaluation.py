@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from alexnet.data.augment import crop_places
+from alexnet.compatibility import check_classes, check_fit
 from alexnet.data.batches import batches
 from alexnet.data.split import Split
 from alexnet.durable import write_atomic
@@ -158,10 +158,12 @@ def evaluate(
         each: Called with the places and the averaged probabilities of each batch.
 
     Raises:
-        UsageError: If the networks know different classes, the pictures are of another size than theirs, `crops` is
-            none of 1, 2, 10, or the weights are not one for each network, finite, 0 or more, and one of them above 0.
+        UsageError: If the networks know different classes, or others than the split's or in another order, the
+            pictures are of another size than theirs, `crops` is none of 1, 2, 10, or the weights are not one for each
+            network, finite, 0 or more, and one of them above 0.
     """
     check_fit(trained, split, crops)
+    check_classes(trained[0], split)
     counting = [(part, one) for part, one in zip(parts(weights, len(trained)), trained, strict=True) if part]
     begun = time.perf_counter()
     known = len(trained[0].classes)
@@ -178,29 +180,6 @@ def evaluate(
     n, seconds = len(split), time.perf_counter() - begun
     top1, top5 = float(confusion.trace() / n), fifth / n if known > 5 else None
     return Evaluation(top1, top5, loss / n, n, crops, seconds, confusion)
-
-
-def check_fit(trained: Sequence[Trained], split: Split, crops: int) -> None:
-    """Refuse networks that cannot be averaged, or cannot be shown these pictures.
-
-    Raises:
-        UsageError: If so.
-    """
-    crop_places(crops, 0)
-    if not trained:
-        raise UsageError("there is nothing to evaluate: give one run or more")
-    if any(other.classes != trained[0].classes for other in trained):
-        raise UsageError("these runs know different classes: average runs of the same classes only")
-    sides = sorted({one.view.stored_side for one in trained})
-    if len(sides) > 1:
-        raise UsageError(
-            f"these runs learned from pictures of {' and '.join(map(str, sides))} pixels: average runs of one size only"
-        )
-    if sides != [split.side]:
-        raise UsageError(
-            f"{split.name} has pictures of {split.side} pixels, the network learned from {sides[0]}: "
-            f"prepare them with --side {sides[0]}"
-        )
 
 
 def parts(weights: Sequence[float] | None, runs: int) -> list[float]:
@@ -244,6 +223,7 @@ def shares_of_truth(
         UsageError: As `evaluate`.
     """
     check_fit(trained, split, crops)
+    check_classes(trained[0], split)
     columns = []
     for batch in batches(split, np.arange(len(split)), batch_size, trained[0].device):
         one_batch = [of_truth(probabilities(one, batch.pictures, crops), batch.labels) for one in trained]

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, Float64, Int64, UInt8
 from torch import Tensor
 
+from alexnet.compatibility import check_fit
 from alexnet.data.store import Store
 from alexnet.errors import UsageError
-from alexnet.evaluation import check_fit
 from alexnet.features import (
     PIXELS,
     Vectors,

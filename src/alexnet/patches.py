@@ -15,13 +15,13 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from alexnet.architectures import Architecture
+from alexnet.compatibility import check_fit
 from alexnet.data.augment import Boxes, cut
 from alexnet.data.batches import batches
 from alexnet.data.canvas import HEADING, LABEL, MARGIN_PX, SHEET_PX, canvas
 from alexnet.data.contact import write_head
 from alexnet.data.split import Split
 from alexnet.errors import UsageError, did_you_mean
-from alexnet.evaluation import check_fit
 from alexnet.layers import AdaptivePool, Convolution, FullyConnected, Pool
 from alexnet.nn.network import arithmetic
 from alexnet.runs.trained import Trained

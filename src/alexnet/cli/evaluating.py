@@ -68,6 +68,7 @@ def weight(text: str) -> float | str:
 
 def run_evaluate(options: Options) -> None:
     """Measure runs on a split."""
+    from alexnet.compatibility import check_classes
     from alexnet.data.store import Store
     from alexnet.evaluation import evaluate
     from alexnet.prediction import load
@@ -81,11 +82,11 @@ def run_evaluate(options: Options) -> None:
     name = options.split or ("test" if "test" in store.splits else "val")
     if name not in store.splits:
         raise UsageError(f"{store.path} has no split {name}: {did_you_mean(name, store.splits)}")
+    split = store.splits[name]
     trained = [load(path, chosen_device(options)).trained for path in options.runs]
     for path, one in zip(options.runs, trained, strict=True):
-        check_classes(path, one, store)
+        check_classes(one, split, path)
     weights = chosen_weights(options, trained, store, name)
-    split = store.splits[name]
     with Progress(f"evaluating {name}", len(split)) as progress:
         result = evaluate(trained, split, options.crops, progress=progress.advance, weights=weights)
     if options.json:
@@ -115,20 +116,6 @@ def check_confusion_file(path: Path | None) -> None:
         raise UsageError(f"--confusion {path}: {path.parent} cannot be written to, choose another folder")
     if path.suffix.lower() == ".png" and find_spec("matplotlib") is None:
         raise UsageError(f"--confusion {path} needs matplotlib: pip install 'alexnet[plot]'")
-
-
-def check_classes(run: Path, trained: "Trained", store: "Store") -> None:
-    """Refuse a run that knows other classes than the store, and name the first that differs."""
-    if trained.classes == store.classes:
-        return
-    if sorted(trained.classes) == sorted(store.classes):
-        how = "the same ones in another order"
-    elif len(trained.classes) != len(store.classes):
-        how = f"{len(store.classes)}, not {len(trained.classes)}"
-    else:
-        pairs = zip(store.classes, trained.classes, strict=True)
-        how = "{}, not {}".format(*next(pair for pair in pairs if pair[0] != pair[1]))
-    raise UsageError(f"{store.path} has other classes than {run} ({how}): evaluate on a store of the same classes")
 
 
 def chosen_weights(options: Options, trained: "list[Trained]", store: "Store", measured: str) -> list[float] | None:

@@ -152,12 +152,12 @@ def draw_files(options: Options, model: "Model", files: list[Path]) -> None:
 def predict_chosen(options: Options, model: "Model") -> int:
     """Tell and draw chosen answers for pictures of a store."""
     from alexnet.answers import TOP, answers_of
-    from alexnet.cli.evaluating import check_classes
+    from alexnet.compatibility import check_classes
     from alexnet.progress import Progress, say
 
     store = chosen_store(options)
     split = chosen_split(store, options.split)
-    check_classes(options.run, model.trained, store)
+    check_classes(model.trained, split, options.run)
     with Progress(f"predicting {split.name}", len(split)) as progress:
         answers = answers_of(model, split, options.choose, top=max(TOP, options.top), progress=progress.advance)
     tell = Told(options, [answer.name for answer in answers], model.classes)

@@ -52,11 +52,15 @@ class Split:
         name: Of the split.
         side: Of its pictures, in pixels.
         records: `raw` or `jpeg`.
+        classes: Names of the store's classes; a label is an index into them.
+        folder: Of the store.
     """
 
-    def __init__(self, folder: Path, name: str, side: int, records: str, entry: dict[str, Any]) -> None:
-        self.name, self.side, self.records = name, side, records
-        self._folder, self._entry = folder, entry
+    def __init__(
+        self, folder: Path, name: str, side: int, records: str, classes: list[str], entry: dict[str, Any]
+    ) -> None:
+        self.name, self.side, self.records, self.classes = name, side, records, classes
+        self.folder, self._entry = folder, entry
         self._shards: list[dict[str, Any]] = entry["shards"]
         # where each shard begins, counted in pictures
         self._starts = np.cumsum([0] + [shard["images"] for shard in self._shards])
@@ -131,7 +135,7 @@ class Split:
         """Map a shard, read-only."""
         if number not in self._maps:
             shard = self._shards[number]
-            self._maps[number] = np.asarray(np.memmap(self._folder / shard["file"], np.uint8, mode="r"))
+            self._maps[number] = np.asarray(np.memmap(self.folder / shard["file"], np.uint8, mode="r"))
         return self._maps[number]
 
     def _rows(self, number: int) -> UInt8[np.ndarray, "n side side 3"]:
@@ -216,14 +220,14 @@ class Split:
     def _damage(self, place: int) -> DataError:
         shard = self._shards[int(np.searchsorted(self._starts, place, "right")) - 1]["file"]
         return DataError(
-            f"{self._folder / shard} is damaged in record {place} (its checksum does not match): "
-            f"see what else is with `alexnet verify {self._folder}`, then prepare the store again"
+            f"{self.folder / shard} is damaged in record {place} (its checksum does not match): "
+            f"see what else is with `alexnet verify {self.folder}`, then prepare the store again"
         )
 
     def _checked(self, ending: str) -> bytes:
         """Read a small file whole, and refuse it when it is not what was written."""
         name = f"{self.name}.{ending}"
-        data = (self._folder / name).read_bytes()
+        data = (self.folder / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != self._entry["files"][name]["sha256"]:
-            raise DataError(f"{self._folder / name} is damaged (its digest does not match): prepare the store again")
+            raise DataError(f"{self.folder / name} is damaged (its digest does not match): prepare the store again")
         return data

@@ -129,7 +129,9 @@ class Store:
         self.digest: str = self.manifest["digest"]
         entries = self.manifest["splits"].items()
         self.records: str = self.manifest["records"]
-        self.splits = {name: Split(self.path, name, self.side, self.records, entry) for name, entry in entries}
+        self.splits = {
+            name: Split(self.path, name, self.side, self.records, self.classes, entry) for name, entry in entries
+        }
         for name, entry in self.files():
             file = self.path / name
             if not file.is_file():
