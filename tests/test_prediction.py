@@ -1,6 +1,7 @@
 """Tests of alexnet.prediction."""
 
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -37,6 +38,14 @@ def test_a_run_and_a_checkpoint_alone_give_the_same_network(tiny_run, tmp_path):
     assert not first.network.training
     picture = np.zeros((32, 32, 3), np.uint8)
     assert first.predict(picture) == second.predict(picture)
+
+
+@pytest.mark.parametrize("read", [load, alexnet.from_pretrained])
+def test_a_run_with_a_config_file_of_someones_is_that_run(tiny_run, tmp_path, read):
+    both = shutil.copytree(tiny_run, tmp_path / "both")
+    (both / "config.json").write_text("{}")
+    weights = load(tiny_run).network.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in read(both).network.state_dict().items())
 
 
 def test_what_is_no_run_is_refused(tmp_path):

@@ -20,7 +20,7 @@ from alexnet.nn.network import Network, arithmetic, placed
 from alexnet.runs.checkpoint import Checkpoint
 from alexnet.runs.run import Run
 from alexnet.runs.trained import Trained
-from alexnet.weights import read_pretrained, write_pretrained
+from alexnet.weights import is_pretrained, read_pretrained, write_pretrained
 
 Picture = str | Path | bytes | np.ndarray | Image.Image
 READERS = 4  # threads that read files for `predict`
@@ -139,8 +139,8 @@ def from_pretrained(source: Path | str, device: str = "cpu") -> Model:
         UsageError: If there is none, or the extra `hub` is not installed.
         DataError: If it cannot be read.
     """
-    if (Path(source) / "architecture.json").is_file():
-        return load(source, device)
+    if Run.lies_at(Path(source)):
+        return Model(Run(source).trained(device))
     pretrained, place = read_pretrained(source), torch.device(device)
     view = View(pretrained.network.architecture, pretrained.statistics, pretrained.recipe.view_side, place)
     network = placed(pretrained.network, place).eval()
@@ -150,12 +150,14 @@ def from_pretrained(source: Path | str, device: str = "cpu") -> Model:
 def load(run: Path | str, device: str = "cpu") -> Model:
     """Load the best network of a run, the one in a checkpoint file, or that of a folder of `save_pretrained`.
 
+    A folder that is both counts as a run.
+
     Raises:
         UsageError: If there is no run.
         DataError: If its checkpoint cannot be read.
     """
     path = Path(run)
-    if (path / "config.json").is_file():
+    if is_pretrained(path):
         return from_pretrained(path, device)
     if path.suffix == ".safetensors":
         return Model(Trained.of(Checkpoint.read(path), torch.device(device)))

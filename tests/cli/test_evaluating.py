@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -190,6 +191,13 @@ def test_another_store_of_the_same_classes_can_be_measured(command, tiny_run, tm
     done = command("evaluate", tiny_run, "--store", "large")
     assert done.code == 2
     assert "test has pictures of 40 pixels, the network learned from 32: prepare them with --side 32" in done.err
+
+
+def test_a_run_with_a_config_file_of_someones_is_measured_on_its_store(command, tiny_run, tmp_path):
+    both = shutil.copytree(tiny_run, tmp_path / "both")
+    (both / "config.json").write_text("{}")
+    told = [json.loads(command("evaluate", run, "--json").out) | {"seconds": 0} for run in (both, tiny_run)]
+    assert told[0] == told[1]
 
 
 def test_every_run_must_know_the_classes_and_the_difference_is_named(command, tiny_run, photo_run, tiny_store):

@@ -49,6 +49,15 @@ def test_a_path_is_itself(tmp_path):
         places.local(tmp_path / "w.npy")
 
 
+def test_a_folder_with_a_config_file_is_pretrained_unless_it_is_a_run(tmp_path):
+    assert not places.is_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    assert places.is_pretrained(tmp_path)
+    assert not places.is_pretrained(tmp_path / "config.json")
+    (tmp_path / "architecture.json").write_text("{}")
+    assert not places.is_pretrained(tmp_path)
+
+
 def test_torchvisions_file_is_fetched_once(published, asked, cache):
     assert places.local("torchvision") == places.local("torchvision") == cache / "alexnet-owt-7be5be79.pth"
     assert (cache / "alexnet-owt-7be5be79.pth").read_bytes() == BODY

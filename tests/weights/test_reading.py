@@ -99,6 +99,12 @@ def test_a_run_gives_its_best_network(tiny_run):
     assert found.digest == hashlib.sha256((tiny_run / "best.safetensors").read_bytes()).hexdigest()
 
 
+def test_a_run_with_a_config_file_of_someones_is_that_run(tiny_run, tmp_path):
+    both = shutil.copytree(tiny_run, tmp_path / "both")
+    (both / "config.json").write_text("{}")
+    assert weights.read(both).digest == weights.read(tiny_run).digest
+
+
 def test_a_run_without_a_best_network_gives_its_newest(tiny_run, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
     (tmp_path / "run/best.safetensors").unlink()

@@ -74,9 +74,10 @@ def run_evaluate(options: Options) -> None:
     from alexnet.prediction import load
     from alexnet.progress import Progress, say
     from alexnet.runs.run import Run
+    from alexnet.weights import is_pretrained
 
     check_confusion_file(options.confusion)
-    if not options.store and (options.runs[0] / "config.json").is_file():
+    if not options.store and is_pretrained(options.runs[0]):
         raise UsageError(f"{options.runs[0]} is a folder without a store of its own: say --store STORE")
     store = Store(options.store) if options.store else Run(options.runs[0]).store()
     name = options.split or ("test" if "test" in store.splits else "val")

@@ -6,8 +6,19 @@
 
 from alexnet.weights.content import Weights
 from alexnet.weights.fitting import create_model, fit
+from alexnet.weights.places import is_pretrained
 from alexnet.weights.pretrained import Pretrained, read_pretrained, write_pretrained
 from alexnet.weights.reading import read
 from alexnet.weights.writing import write
 
-__all__ = ["Pretrained", "Weights", "create_model", "fit", "read", "read_pretrained", "write", "write_pretrained"]
+__all__ = [
+    "Pretrained",
+    "Weights",
+    "create_model",
+    "fit",
+    "is_pretrained",
+    "read",
+    "read_pretrained",
+    "write",
+    "write_pretrained",
+]

@@ -25,6 +25,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alexnet"
 
 
+def is_pretrained(path: Path) -> bool:
+    """Whether a pretrained folder lies there; a run counts as a run, whatever else is in its folder."""
+    return (path / CONFIG).is_file() and not (path / "architecture.json").is_file()
+
+
 def local(source: str | Path) -> Path:
     """Give the file or folder that a source names, fetched first where it is not on this machine.
 

@@ -8,7 +8,7 @@ from alexnet.durable import file_digest
 from alexnet.errors import DataError, UsageError
 from alexnet.weights import caffemodel, npy, npz, pth, safetensors
 from alexnet.weights.content import Found, Weights, zip_members
-from alexnet.weights.places import CONFIG, MODEL, local
+from alexnet.weights.places import CONFIG, MODEL, is_pretrained, local
 from alexnet.weights.pretrained import read_folder
 
 _READERS: dict[str, Callable[[Path], Found]] = {
@@ -35,7 +35,7 @@ def read(source: str | Path) -> Weights:
         AlexNetError: If it cannot be fetched.
     """
     path = local(source)
-    if path.is_dir() and (path / CONFIG).is_file():
+    if is_pretrained(path):
         held, digest = read_folder(path), file_digest(path / MODEL)
         found = Found(held.tensors, held.architecture, held.architecture.input, held.classes, held.statistics)
     else:
