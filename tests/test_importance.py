@@ -1,6 +1,7 @@
 """Tests of alexnet.importance."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -75,6 +76,19 @@ def test_each_part_is_covered_by_the_mean_picture(tiny_run):
             assert found.covered[row, column] == pytest.approx(share, abs=1e-5)
             fall = math.log(found.probability / (1 - found.probability)) - math.log(share / (1 - share))
             assert found.falls[row, column] == pytest.approx(fall, abs=1e-3)
+
+
+def test_falls_are_those_of_float32_whatever_the_precision_of_the_recipe(tiny_run):
+    trained = load(tiny_run).trained
+    picture = torch.randint(0, 256, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    exact, rough = (
+        importance(replace(trained, recipe=trained.recipe.with_changes(precision=precision)), picture)
+        for precision in ("float32", "bfloat16")
+    )
+    assert np.abs(exact.falls).max() > 0.01  # the comparison says something
+    np.testing.assert_allclose(rough.falls, exact.falls, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(rough.covered, exact.covered, rtol=1e-5)
+    assert (rough.label, rough.probability) == (exact.label, pytest.approx(exact.probability, rel=1e-5))
 
 
 @pytest.mark.parametrize("macs", [1, 12_000_000, 714_000_000, 10**12])

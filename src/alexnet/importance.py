@@ -76,6 +76,8 @@ def parts(macs: int, side: int) -> tuple[list[int], int]:
 def importance(trained: Trained, picture: UInt8[Tensor, "stored stored 3"]) -> Importance:
     """Cover each part of what the network sees by that part of the mean picture, and measure the best class again.
 
+    It is measured in float32, whatever the precision of the recipe.
+
     Args:
         trained: The network; it is used in evaluation mode and left in the mode it was in.
         picture: As the store holds it, on the network's device.
@@ -104,7 +106,8 @@ def _scores(trained: Trained, views: Float[Tensor, "n 3 side side"]) -> Float[Te
     network, training = trained.network, trained.network.training
     network.eval()
     try:
-        with arithmetic(trained.device, trained.recipe.precision):
+        # Covering a part that matters little changes the scores by less than bfloat16 tells apart.
+        with arithmetic(trained.device, "float32"):
             return torch.cat([network(some).double().cpu() for some in views.split(BATCH)])
     finally:
         network.train(training)
