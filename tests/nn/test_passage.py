@@ -71,11 +71,14 @@ def test_layers_give_what_they_give_in_turn(way, launches):
     assert len(launches) == (passes if KERNELS else 0)
 
 
-def test_hooks_are_called():
-    seen, relu = [], nn.ReLU()
-    relu.register_forward_hook(lambda module, args, out: seen.append(out.shape))
-    through([relu, norm(), POOL], torch.randn(1, 6, 7, 7, device=DEVICE))
-    assert seen == [(1, 6, 7, 7)]
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["forward_hook", "forward_pre_hook", "full_backward_hook", "full_backward_pre_hook"])
+def test_hooks_are_called(kind, place):
+    modules, seen = [nn.ReLU(), norm(), nn.MaxPool2d(3, 2)], []
+    getattr(modules[place], f"register_{kind}")(lambda module, *_: seen.append(module))
+    x = torch.randn(1, 6, 7, 7, device=DEVICE).contiguous(memory_format=torch.channels_last).requires_grad_()
+    through(modules, x).sum().backward()
+    assert seen == [modules[place]]
 
 
 def test_no_layers_change_nothing():

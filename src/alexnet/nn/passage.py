@@ -13,7 +13,7 @@ ORDER = (nn.ReLU, ResponseNorm, nn.MaxPool2d)
 
 
 def through(modules: Sequence[nn.Module], x: Tensor) -> Tensor:
-    """Put maps through layers; a layer with hooks of PyTorch's is passed by itself, so that they are called.
+    """Put maps through layers; one with hooks of PyTorch's, forward or backward, is passed by itself: they are called.
 
     Where no kernel is at hand, this is each layer in its turn.
     """
@@ -37,11 +37,16 @@ def at_once(modules: Sequence[nn.Module]) -> list[nn.Module]:
     run: list[nn.Module] = []
     places = [next((place for place, kind in enumerate(ORDER) if isinstance(module, kind)), -1) for module in modules]
     for module, place, before in zip(modules, places, [-1, *places], strict=False):
-        hooked = module._forward_hooks or module._forward_pre_hooks
-        if place <= before or hooked or (isinstance(module, nn.MaxPool2d) and described(module) is None):
+        if place <= before or hooked(module) or (isinstance(module, nn.MaxPool2d) and described(module) is None):
             break
         run.append(module)
     return run
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether PyTorch calls something when a module is passed, on the way there or back."""
+    there = module._forward_hooks or module._forward_pre_hooks
+    return bool(there or module._backward_hooks or module._backward_pre_hooks)
 
 
 def described(module: nn.MaxPool2d) -> Pool | None:
