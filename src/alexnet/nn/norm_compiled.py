@@ -2,8 +2,9 @@
 
 Alone, each of them reads and writes all maps; together, a row of maps is normalised and pooled while it lies in the
 processor's cache, and only the input and a byte for each pooled value are kept for the way back. (Sums within a map
-need more of it than a row: they take a few maps of a picture at a time, and no pool.) The numbers are those
-of the layers one after another: the same roundings at the same places. `norm_kernels` is the same for a GPU.
+need more of it than a row: they take a few maps of a picture at a time, and no pool.) The maps are those of the layers
+one after another, up to rounding: squares and sums are float32 for bfloat16 maps too, where PyTorch's operations round
+each of them to bfloat16. `norm_kernels` is the same for a GPU.
 """
 
 import ctypes
@@ -34,7 +35,7 @@ class _Stage(ctypes.Structure):
 
 
 def available(x: Tensor, layer: ResponseNorm, pool: Pool | None = None) -> bool:
-    """Tell whether the compiled form does this; where it does not, PyTorch's operations give the same numbers."""
+    """Tell whether the compiled form does this; where it does not, PyTorch's operations do, up to rounding."""
     pools = pool is None or (pool.kind == "max" and pool.kernel <= LARGEST_KERNEL)
     there = x.device.type == "cpu" and x.dtype in DTYPES and x.dim() == 4
     return (

@@ -1,8 +1,9 @@
 """Response normalisation over maps (§3.3) in one pass over memory, with the ReLU before and the max pool after it.
 
-In go maps that lie channels last, in float32, bfloat16 or float16; sums are float32. Each program takes some whole
-pixels with all their maps, so that every window lies within it. Kept for the way back is only the input, and where
-there is a pool, a byte for each of its outputs: which place of its window was the largest.
+In go maps that lie channels last, in float32, bfloat16 or float16; squares and sums are float32 in any case, where
+PyTorch's operations round each to the maps' dtype. Each program takes some whole pixels with all their maps, so that
+every window lies within it. Kept for the way back is only the input, and where there is a pool, a byte for each of its
+outputs: which place of its window was the largest.
 
 With s = k + α W(x²), where W sums over the window: y = x s^-β, and back dx = g s^-β − 2αβ x W(g x s^(-β-1)), as W is
 its own adjoint.
@@ -171,7 +172,7 @@ def _backward(
 
 
 def available(x: Tensor, layer: ResponseNorm, pool: Pool | None = None) -> bool:
-    """Tell whether the kernels do this; where they do not, PyTorch's operations give the same numbers."""
+    """Tell whether the kernels do this; where they do not, PyTorch's operations do, up to rounding."""
     fits = layer.over == "maps" and layer.size <= WIDEST and x.dim() == 4 and x.dtype in DTYPES
     pools = pool is None or (pool.kind == "max" and pool.kernel**2 <= 255)
     return fits and pools and usable(x)

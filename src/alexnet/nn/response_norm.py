@@ -58,7 +58,7 @@ def pieces(layer: Description, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]
 
 
 def scales(x: Tensor, layer: Description, band: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Give s = k + α W(x²) and s^-β, in float32 or wider."""
+    """Give s = k + α W(x²) and s^-β, in float32 or wider; x² and W(x²) are rounded to the dtype of `x` before."""
     wide = torch.promote_types(x.dtype, torch.float32)
     s = window_sum(x * x, layer, band).to(wide).mul_(layer.effective_alpha).add_(layer.k)
     return s, power(s, layer.beta)
