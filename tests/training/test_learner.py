@@ -52,6 +52,19 @@ def test_learning_ends_with_the_epochs_or_the_schedule(make):
     assert learner.finished
 
 
+@pytest.mark.parametrize(("most", "made", "epochs"), [(2, 2, 1), (3, 3, 1), (4, 4, 2), (6, 6, 2), (100, 6, 2)])
+@pytest.mark.parametrize("batch_size", [16, 20])
+def test_updates_are_those_that_were_made_also_when_an_epoch_was_cut(
+    tiny_store, tiny_network, tiny_recipe, tmp_path, most, made, epochs, batch_size
+):
+    recipe = tiny_recipe.with_changes(max_updates=most, batch_size=batch_size)  # three updates an epoch
+    run = train(tiny_store, tiny_network, recipe, tmp_path / "run")
+    learner = Learner(Store(tiny_store), run.architecture, recipe, CPU)
+    learner.restore(Checkpoint.read(run.latest()))
+    assert (learner.updates, learner.epoch, learner.finished) == (made, epochs, True)
+    assert learner.cut_short == (made % 3 > 0)
+
+
 def test_val_is_watched_and_test_only_where_there_is_no_val(make, photo_store):
     learner = make()
     assert learner.watched.name == "val"

@@ -105,6 +105,34 @@ def test_a_run_cut_by_its_updates_and_stopped_before_its_end_goes_on_to_it(start
     assert state(resume(tmp_path / "stopped")) == state(whole)
 
 
+def change_recipe(run, **changes):
+    recipe = json.loads((run.path / "recipe.json").read_text())
+    (run.path / "recipe.json").write_text(json.dumps(recipe | changes))
+
+
+@pytest.mark.parametrize("most", [0, 3, 5, 100])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_an_epoch_that_was_cut_short_is_not_made_up(start, epochs, most):
+    run = start(max_updates=2, epochs=epochs)  # three updates an epoch
+    change_recipe(run, max_updates=most)
+    before = state(run)
+    with pytest.raises(UsageError, match=r"max_updates 2 cut epoch 1 short, .*: put 2 back into recipe.json, or train"):
+        resume(run.path, allow_changes=True)
+    assert state(run) == before
+    change_recipe(run, max_updates=2)
+    assert state(resume(run.path)) == before
+    change_recipe(run, max_updates=1)
+    assert state(resume(run.path, allow_changes=True)) == before
+
+
+def test_more_updates_may_follow_a_whole_epoch(start):
+    whole = start("whole", max_updates=5, schedule="constant")
+    run = start("more", max_updates=3, schedule="constant")
+    change_recipe(run, max_updates=5)
+    learned, expected = (state(one) for one in (resume(run.path, allow_changes=True), whole))
+    assert learned[2:] == expected[2:]
+
+
 def test_frozen_layers_do_not_move_and_those_frozen_late_stop_then(start, tiny_network, tiny_recipe):
     first = initialise(Network(tiny_network.with_he_start()), tiny_recipe.seed).state_dict()
     one = Checkpoint.read(start("one", epochs=1).latest()).part("network")

@@ -90,7 +90,14 @@ class Learner:
     @property
     def updates(self) -> int:
         """Updates made, all epochs together."""
-        return self.epoch * self.updates_per_epoch + self.batch
+        # Not counted by epochs: max_updates may have cut one short.
+        epochs, images = divmod(self.images_seen, len(self.store.splits["train"]))
+        return epochs * self.updates_per_epoch - (-images // self.recipe.batch_size)
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether `max_updates` ended an epoch before its last picture, and the next one is due."""
+        return self.batch == 0 and self.images_seen < self.epoch * len(self.store.splits["train"])
 
     @property
     def finished(self) -> bool:

@@ -14,7 +14,7 @@ from alexnet.data import one_pass
 from alexnet.data.chance import Chance, order
 from alexnet.data.store import Store
 from alexnet.durable import fault
-from alexnet.errors import DataError
+from alexnet.errors import DataError, UsageError
 from alexnet.machine import compiled
 from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
@@ -231,7 +231,7 @@ def resume(
         tensorboard: As for `learn`.
 
     Raises:
-        UsageError: If there is no run.
+        UsageError: If there is no run, or `max_updates` cut its last epoch short and now asks for more.
         DataError: If its store is gone or changed, its checkpoints cannot be read, or they are of something else.
         AlexNetError: If there is no room for checkpoints, or another command holds the run.
     """
@@ -276,6 +276,7 @@ def _restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str
     tidy(run.path, checkpoint.path if checkpoint else None)
     if checkpoint is not None:
         learner.restore(checkpoint)
+        _refuse_to_make_up(checkpoint, learner)
         _say(*learner.notes)
         run.journal.write(learner.history)
     if not learner.finished:
@@ -283,3 +284,13 @@ def _restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str
     if not (learner.finished and odd):
         run.learns_from(store)
     return learner
+
+
+def _refuse_to_make_up(checkpoint: Checkpoint, learner: Learner) -> None:
+    """Refuse more updates for a run whose last epoch was cut short: its rest would be left out, the schedule jump."""
+    was, now = checkpoint.facts["recipe"].get("max_updates"), learner.recipe.max_updates
+    if was and was != now and learner.cut_short and (not now or now > learner.updates):
+        raise UsageError(
+            f"{checkpoint.path} is of a run whose max_updates {was} cut epoch {learner.epoch} short, and the rest of "
+            f"it cannot be made up: put {was} back into recipe.json, or train anew in another folder"
+        )
