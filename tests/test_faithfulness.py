@@ -301,7 +301,7 @@ CELLS = {
     ),
     "weight decay": lambda network, recipe: f"{recipe.weight_decay:g}",
     "biases decay": lambda network, recipe: "yes" if recipe.bias_weight_decay else "no",
-    "epochs": lambda network, recipe: f"{recipe.epochs}",
+    "epochs": lambda network, recipe: ("at most " if recipe.schedule == "plateau" else "") + f"{recipe.epochs}",
     "frozen": lambda network, recipe: (
         ", ".join(f"{layer} from epoch {n}" for layer, n in recipe.freeze.items()) or "nothing"
     ),

@@ -20,7 +20,10 @@ class Schedule:
         self.drops = 0
 
     def rate(self, position: float) -> float:
-        """Give the rate for the update that begins at `position`, in epochs (pictures seen / pictures in an epoch)."""
+        """Give the rate at `position`, in epochs since the start.
+
+        The loop asks for the middle of each update, so that a rise from 0 does not waste the first.
+        """
         return self.unfallen(position) * self._height(position)
 
     def unfallen(self, position: float) -> float:
@@ -59,6 +62,8 @@ class Schedule:
     @property
     def finished(self) -> bool:
         """Whether training should end early: all drops are done and the error stands still again."""
+        # Differs from the paper: it says roughly 90 passes; training ends before when the error stands still once more
+        # after the last drop.
         still = self.epochs_since_best >= self.recipe.lr_patience
         return self.recipe.schedule == "plateau" and self.drops >= self.recipe.lr_drops and still
 
