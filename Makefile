@@ -102,7 +102,7 @@ clean:
 # torchvision and Triton are no dependencies (a CUDA build of torch brings Triton along), but tests use them. Each in a
 # venv of its own, which borrows all else from .venv, can neither bring another torch nor be imported by mistake.
 SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
-KERNEL_TESTS := tests/machine/test_kernels.py tests/nn/test_norm_kernels.py tests/nn/test_passage.py tests/data/test_one_pass.py
+KERNEL_TESTS := tests/machine/test_kernels.py tests/nn/test_norm_kernels.py tests/nn/test_passage.py tests/data/test_view_kernels.py
 .venv/ready-torchvision: WANTED := torchvision==$(TORCHVISION)
 .venv/ready-triton: WANTED := triton==$(TRITON)
 .venv/ready-torchvision .venv/ready-triton: .venv/ready-%: .venv/ready

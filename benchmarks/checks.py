@@ -12,7 +12,7 @@ from contestants import Normalisation, autocast, our_norm, plain, random_batch, 
 from torch import Tensor, nn
 
 from alexnet.architectures import Architecture
-from alexnet.data import one_pass
+from alexnet.data import view_kernels
 from alexnet.data.augment import View
 from alexnet.data.chance import Chance
 from alexnet.machine import compiled
@@ -141,5 +141,5 @@ def check_views(architecture: Architecture, recipe: Recipe, stored_side: int) ->
     with compiled.without():
         steps = view.train(pictures, chance, recipe)
     for dtype, limit in ((torch.float32, 1e-5), (torch.bfloat16, 1e-2)):
-        found = distance(one_pass.show(view, pictures, chance, recipe, dtype), steps)
+        found = distance(view_kernels.show(view, pictures, chance, recipe, dtype), steps)
         refuse(f"views of {view.side} from {stored_side} in {dtype}", found, limit, "PyTorch's separate steps")

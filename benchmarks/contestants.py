@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alexnet.architectures import Architecture
-from alexnet.data import one_pass
+from alexnet.data import view_kernels
 from alexnet.data.augment import View
 from alexnet.data.batches import batches
 from alexnet.data.chance import Chance, order
@@ -132,4 +132,4 @@ def fed(
         found = batches(split, order(len(split), 0, epoch)[:whole], recipe.batch_size, device, resident)
         for batch in ahead(found) if device.type == "cpu" else found:
             chance = Chance(0, epoch, batch.indices)
-            yield one_pass.show(view, batch.pictures, chance, recipe, dtype), batch.labels
+            yield view_kernels.show(view, batch.pictures, chance, recipe, dtype), batch.labels

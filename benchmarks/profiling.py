@@ -30,7 +30,7 @@ from workloads import CPU
 
 from alexnet.architectures import Architecture, Row
 from alexnet.catalogue import named
-from alexnet.data import one_pass
+from alexnet.data import view_kernels
 from alexnet.data.augment import View
 from alexnet.data.chance import Chance
 from alexnet.errors import AlexNetError
@@ -184,7 +184,7 @@ class Step:
         begun = time.perf_counter()
         with Clock() as clock:
             clock.begin()
-            pictures = one_pass.show(self.view, self.pictures, Chance(0, 0, indices), self.recipe, dtype)
+            pictures = view_kernels.show(self.view, self.pictures, Chance(0, 0, indices), self.recipe, dtype)
             clock.mark("view", "forward")
             self.gradients(clock, pictures)
             self.optimizer.step()

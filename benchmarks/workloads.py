@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from alexnet.architectures import Architecture
-from alexnet.data import one_pass
+from alexnet.data import view_kernels
 from alexnet.data.augment import View, crop_places
 from alexnet.data.chance import Chance
 from alexnet.data.store import Statistics, Store
@@ -217,7 +217,7 @@ def our_views_work(architecture: Architecture, recipe: Recipe, stored_side: int)
 
     def work() -> None:
         number, pictures = next(turns)
-        one_pass.show(view, pictures, Chance(0, 0, np.arange(images) + number * images), recipe, dtype)
+        view_kernels.show(view, pictures, Chance(0, 0, np.arange(images) + number * images), recipe, dtype)
 
     return work
 

@@ -7,7 +7,7 @@ from typing import no_type_check
 import pytest
 import torch
 
-from alexnet.data import one_pass
+from alexnet.data import view_kernels
 from alexnet.machine import kernels
 from alexnet.machine.kernels import BLOCK, block, kernel, launch, tl, usable
 from alexnet.nn import norm_kernels
@@ -59,7 +59,7 @@ def show(dtype, **constants):
     """The kernel of the view, what it takes, and what it is compiled for."""
     floats = dict.fromkeys(("choices", "mean", "middle", "scale"), "*fp32")
     base = {"SIDE": 227, "SOURCE": 256, "PAD": 0, "CHOICES": 7, "IMAGE": True, "MIDDLE": False, "BLOCK": BLOCK}
-    return one_pass._show, floats | {"pictures": "*u8", "out": f"*{dtype}", "values": "i64"}, base | constants
+    return view_kernels._show, floats | {"pictures": "*u8", "out": f"*{dtype}", "values": "i64"}, base | constants
 
 
 CASES = {

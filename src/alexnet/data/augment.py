@@ -14,11 +14,11 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from alexnet.architectures import Architecture
-from alexnet.data import views
+from alexnet.data import view_compiled
 from alexnet.data.chance import Chance
 from alexnet.data.colour import recolour, recolouring
 from alexnet.data.store import Statistics
-from alexnet.data.views import Places
+from alexnet.data.view_compiled import Places
 from alexnet.errors import UsageError
 from alexnet.paper import CROP_SIDE, PICTURE_SIDE
 from alexnet.recipe import Recipe
@@ -214,9 +214,9 @@ class View:
         """
         boxes = random_boxes(chance, recipe, self.view_side, self.side)
         at = places(boxes, self.side, self.view_side, recipe.pad, self.stored_side)
-        if not recipe.rotation and views.applies(pictures, at):
+        if not recipe.rotation and view_compiled.applies(pictures, at):
             shifts, divisors = recolouring(chance, recipe, self.statistics)
-            return views.show(pictures, at, self.mean, self.middle, shifts, divisors, self.scale, dtype)
+            return view_compiled.show(pictures, at, self.mean, self.middle, shifts, divisors, self.scale, dtype)
         x = self._cut(pictures, boxes, recipe.pad)
         if recipe.rotation:
             # Pictures that are not turned are not resampled either: that would change them by rounding.
@@ -237,8 +237,8 @@ class View:
         for top, left, mirror in crop_places(crops, self.view_side - self.side):
             boxes = Boxes.same(len(pictures), top, left, self.side, mirror)
             at = places(boxes, self.side, self.view_side, 0, self.stored_side)
-            if views.applies(pictures, at):
-                yield views.show(pictures, at, self.mean, self.middle, None, None, self.scale, dtype)
+            if view_compiled.applies(pictures, at):
+                yield view_compiled.show(pictures, at, self.mean, self.middle, None, None, self.scale, dtype)
             else:
                 yield (self._cut(pictures, boxes) * self.scale).permute(0, 3, 1, 2).to(dtype)
 

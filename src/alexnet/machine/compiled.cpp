@@ -2,7 +2,8 @@
 // normalisation, max pooling, in one pass each way), and the way from stored pictures to the network's input.
 //
 // Maps lie channels last: (picture, row, column, map). Values are float32 or bfloat16; all sums are float32.
-// alexnet/compiled.py compiles this file for the processor it runs on; nn/norm_compiled.py and data/views.py call it.
+// alexnet/machine/compiled.py compiles this file for the processor it runs on; nn/norm_compiled.py and
+// data/view_compiled.py call it.
 
 #include <cmath>
 #include <cstdint>
@@ -369,7 +370,7 @@ template <typename T> void backward(const Stage &stage, const T *x, const T *g, 
 
 }  // namespace
 
-// How pictures reach the network. The same struct stands in alexnet/data/views.py.
+// How pictures reach the network. The same struct stands in alexnet/data/view_compiled.py.
 struct Views {
     int32_t threads, pictures, source, side;
     int32_t mean_is_image;  // else one colour

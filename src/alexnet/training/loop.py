@@ -10,7 +10,7 @@ import torch
 
 from alexnet import growth
 from alexnet.architectures import Architecture
-from alexnet.data import one_pass
+from alexnet.data import view_kernels
 from alexnet.data.chance import Chance, order
 from alexnet.data.store import Store
 from alexnet.durable import fault
@@ -78,7 +78,7 @@ def go_through(saver: Saver, computing: Computing, watch: StuckWatch, stop: Stop
         for batch in computing.batches(sequence[learner.batch * recipe.batch_size :]):
             # Forward and backward.
             chance = Chance(recipe.seed, learner.epoch, batch.indices)
-            pictures = one_pass.show(learner.view, batch.pictures, chance, recipe, computing.dtype)
+            pictures = view_kernels.show(learner.view, batch.pictures, chance, recipe, computing.dtype)
             loss, scores = computing.gradients(pictures, batch.labels)
             saver.guard.watch(loss, learner.batch)
 

@@ -11,7 +11,7 @@ import torch
 
 from alexnet.architectures import Start
 from alexnet.catalogue import PAPER
-from alexnet.data import one_pass
+from alexnet.data import view_kernels
 from alexnet.data.augment import View
 from alexnet.data.chance import Chance
 from alexnet.data.store import Statistics
@@ -50,8 +50,8 @@ def chance(n=23):
 def kernel_runs(monkeypatch):
     """How often the kernel was launched."""
     runs = []
-    launch = one_pass.launch
-    monkeypatch.setattr(one_pass, "launch", lambda *args, **constants: runs.append(1) or launch(*args, **constants))
+    launch = view_kernels.launch
+    monkeypatch.setattr(view_kernels, "launch", lambda *args, **constants: runs.append(1) or launch(*args, **constants))
     return runs
 
 
@@ -60,7 +60,7 @@ def kernel_runs(monkeypatch):
 @pytest.mark.parametrize("convention", ["raw", "raw-2012", "raw-imagenet", "deviation", "imagenet"])
 def test_it_is_the_view_in_steps(convention, form, kernel_runs):
     recipe = LIVELY.with_changes(colour_form=form, colour_probability=0.6)
-    ours = one_pass.show(view(convention), pictures(), chance(), recipe)
+    ours = view_kernels.show(view(convention), pictures(), chance(), recipe)
     assert torch.equal(ours, view(convention).train(pictures(), chance(), recipe))
     assert ours.is_contiguous(memory_format=torch.channels_last)
     assert kernel_runs == [1]
@@ -82,7 +82,7 @@ def test_it_is_the_view_in_steps(convention, form, kernel_runs):
 )
 def test_every_recipe_whose_pixels_stay_pixels(changes, kernel_runs):
     recipe = LIVELY.with_changes(**changes)
-    ours = one_pass.show(view(), pictures(), chance(), recipe)
+    ours = view_kernels.show(view(), pictures(), chance(), recipe)
     assert torch.equal(ours, view().train(pictures(), chance(), recipe))
     assert kernel_runs == [1]
 
@@ -92,25 +92,25 @@ def test_every_recipe_whose_pixels_stay_pixels(changes, kernel_runs):
 def test_views_as_large_as_the_picture_and_as_small_as_a_pixel(sides, kernel_runs):
     side, stored = sides
     recipe = LIVELY.with_changes(pad=1)
-    ours = one_pass.show(view(side=side, stored=stored), pictures(5, stored), chance(5), recipe)
+    ours = view_kernels.show(view(side=side, stored=stored), pictures(5, stored), chance(5), recipe)
     assert torch.equal(ours, view(side=side, stored=stored).train(pictures(5, stored), chance(5), recipe))
     assert kernel_runs == [1]
 
 
 @needs_kernels
 def test_more_values_than_one_program_takes(kernel_runs):
-    ours = one_pass.show(view(side=57, stored=64), pictures(3, 64), chance(3), LIVELY)
+    ours = view_kernels.show(view(side=57, stored=64), pictures(3, 64), chance(3), LIVELY)
     assert torch.equal(ours, view(side=57, stored=64).train(pictures(3, 64), chance(3), LIVELY))
 
 
 @needs_kernels
 def test_no_pictures_at_all():
-    assert one_pass.show(view(), pictures(0), chance(0), LIVELY).shape == (0, 3, 9, 9)
+    assert view_kernels.show(view(), pictures(0), chance(0), LIVELY).shape == (0, 3, 9, 9)
 
 
 @needs_kernels
 def test_bfloat16_is_float32_rounded(kernel_runs):
-    ours = one_pass.show(view(), pictures(), chance(), LIVELY, torch.bfloat16)
+    ours = view_kernels.show(view(), pictures(), chance(), LIVELY, torch.bfloat16)
     exact = view().train(pictures(), chance(), LIVELY)
     assert ours.dtype == torch.bfloat16
     # Triton's interpreter cuts bfloat16 off where a GPU rounds.
@@ -126,7 +126,7 @@ def test_bfloat16_is_float32_rounded(kernel_runs):
 )
 def test_where_pixels_are_resampled_it_goes_in_steps(changes, sides, kernel_runs):
     recipe = LIVELY.with_changes(**changes)
-    ours = one_pass.show(view(**sides), pictures(), chance(), recipe, torch.bfloat16)
+    ours = view_kernels.show(view(**sides), pictures(), chance(), recipe, torch.bfloat16)
     assert torch.equal(ours, view(**sides).train(pictures(), chance(), recipe).bfloat16())
     assert ours.is_contiguous(memory_format=torch.channels_last)
     assert kernel_runs == []
@@ -134,6 +134,6 @@ def test_where_pixels_are_resampled_it_goes_in_steps(changes, sides, kernel_runs
 
 def test_without_kernels_it_goes_in_steps(monkeypatch, kernel_runs):
     monkeypatch.setattr("alexnet.machine.kernels.triton", None)
-    ours = one_pass.show(view(), pictures(), chance(), LIVELY)
+    ours = view_kernels.show(view(), pictures(), chance(), LIVELY)
     assert torch.equal(ours, view().train(pictures(), chance(), LIVELY))
     assert kernel_runs == []

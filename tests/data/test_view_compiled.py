@@ -8,7 +8,7 @@ import torch
 
 from alexnet.architectures import Start
 from alexnet.catalogue import PAPER
-from alexnet.data import views
+from alexnet.data import view_compiled
 from alexnet.data.augment import Boxes, View, places
 from alexnet.data.chance import Chance
 from alexnet.data.store import Statistics
@@ -42,9 +42,9 @@ def pictures(side):
 
 def both(make):
     """What is made by the compiled way, which must be the one taken, and by the other."""
-    shown, calls = views.show, []
+    shown, calls = view_compiled.show, []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(views, "show", lambda *args: calls.append(1) or shown(*args))
+        patch.setattr(view_compiled, "show", lambda *args: calls.append(1) or shown(*args))
         ours = make()
     with compiled.without():
         theirs = make()
@@ -97,11 +97,11 @@ def test_the_number_of_threads_changes_nothing(threads):
 
 
 def test_pictures_that_shrink_more_than_it_can_take_the_other_way():
-    reach = int(views.LARGEST_REACH)
+    reach = int(view_compiled.LARGEST_REACH)
     boxes = Boxes.same(1, 0, 0, 4 * reach, False)
-    assert views.applies(torch.zeros(1, 4 * reach, 4 * reach, 3), places(boxes, 4, 4 * reach, 0, 4 * reach))
+    assert view_compiled.applies(torch.zeros(1, 4 * reach, 4 * reach, 3), places(boxes, 4, 4 * reach, 0, 4 * reach))
     boxes = Boxes.same(1, 0, 0, 8 * reach, False)
-    assert not views.applies(torch.zeros(1, 8 * reach, 8 * reach, 3), places(boxes, 4, 8 * reach, 0, 8 * reach))
+    assert not view_compiled.applies(torch.zeros(1, 8 * reach, 8 * reach, 3), places(boxes, 4, 8 * reach, 0, 8 * reach))
 
 
 def test_no_pictures_are_no_views():
