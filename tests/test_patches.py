@@ -11,18 +11,28 @@ from alexnet.data.store import Store
 from alexnet.errors import UsageError
 from alexnet.layers import Convolution, FullyConnected, Pool
 from alexnet.nn.network import Network, initialise
-from alexnet.patches import CELL_PX, HEAD_PX, NAMED_PX, Sight, Unit, chosen_units, draw_patches, sight, strongest
+from alexnet.patches import (
+    CELL_PX,
+    HEAD_PX,
+    NAMED_PX,
+    ReceptiveField,
+    Unit,
+    chosen_units,
+    draw_patches,
+    receptive_field,
+    strongest,
+)
 from alexnet.prediction import load
 
-# Sight.
+# The receptive field.
 
 
 def test_the_papers_layers_see_what_is_known_of_them():
     """By the usual recurrence: 11; pooled 19; 5 more steps of 8, and so on."""
-    assert [sight(PAPER, f"conv{n}").side for n in range(1, 6)] == [11, 51, 99, 131, 163]
-    assert sight(PAPER, "pool5").side == 195
-    assert sight(PAPER, "conv2").step == 8
-    assert sight(PAPER, "fc6") == Sight(224, 0, 0)
+    assert [receptive_field(PAPER, f"conv{n}").side for n in range(1, 6)] == [11, 51, 99, 131, 163]
+    assert receptive_field(PAPER, "pool5").side == 195
+    assert receptive_field(PAPER, "conv2").step == 8
+    assert receptive_field(PAPER, "fc6") == ReceptiveField(224, 0, 0)
 
 
 @pytest.mark.parametrize("layer", ["conv1", "pool1", "conv2", "conv3"])
@@ -44,14 +54,14 @@ def test_a_unit_sees_what_its_gradient_reaches(layer):
     row, column = maps.shape[2] // 2, maps.shape[3] // 3
     maps[0, 0, row, column].backward()
     reached = torch.nonzero(x.grad[0, 0])
-    seen = sight(architecture, layer)
+    seen = receptive_field(architecture, layer)
     assert reached.min(0).values.tolist() == [row * seen.step + seen.start, column * seen.step + seen.start]
     assert (reached.max(0).values - reached.min(0).values + 1).tolist() == [seen.side] * 2
 
 
 def test_a_layer_that_is_not_there_is_refused():
     with pytest.raises(UsageError, match=r"cifar-18pct has no layer conv9: .*conv"):
-        sight(CIFAR_18PCT, "conv9")
+        receptive_field(CIFAR_18PCT, "conv9")
 
 
 # Choice of units.
@@ -101,7 +111,7 @@ def test_a_patch_alone_excites_its_unit_as_much(trained, train):
     (unit,) = strongest(trained, train, "conv1", [2], 6)
     assert unit.patches.shape == (6, 5, 5, 3)
     weight, bias = trained.network.conv1.weight[2].detach(), trained.network.conv1.bias[2].item()
-    seen, width = sight(trained.network.architecture, "conv1"), 11
+    seen, width = receptive_field(trained.network.architecture, "conv1"), 11
     (view,) = trained.view.test(torch.from_numpy(train.pictures(unit.places)), 1)
     whole = torch.nn.functional.pad(view, (0, 1, 0, 1))
     at = torch.nn.functional.conv2d(whole, weight[None], stride=2)[:, 0]

@@ -36,7 +36,7 @@ CELL_PX = (SIDE_PX - 4) // 3
 
 
 @dataclass(frozen=True)
-class Sight:
+class ReceptiveField:
     """What a layer's units see of the network's input, along one side, in its pixels.
 
     Attributes:
@@ -50,7 +50,7 @@ class Sight:
     start: int
 
 
-def sight(architecture: Architecture, layer: str) -> Sight:
+def receptive_field(architecture: Architecture, layer: str) -> ReceptiveField:
     """Follow the windows of convolutions and pools down to the input; behind a dense layer all of it is seen.
 
     What response norms within a map see around that is left out: it only scales.
@@ -59,7 +59,7 @@ def sight(architecture: Architecture, layer: str) -> Sight:
         UsageError: If the network has no such layer.
     """
     side, step, start = 1, 1, 0
-    whole = Sight(architecture.input_side, 0, 0)
+    whole = ReceptiveField(architecture.input_side, 0, 0)
     for row in architecture.rows():
         one = row.layer
         if isinstance(one, Convolution | Pool):
@@ -70,7 +70,7 @@ def sight(architecture: Architecture, layer: str) -> Sight:
             # An adaptive pool's windows differ in size.
             side, step, start = whole.side, whole.step, whole.start
         if one.name == layer:
-            return whole if len(row.output) == 1 or step == 0 else Sight(side, step, start)
+            return whole if len(row.output) == 1 or step == 0 else ReceptiveField(side, step, start)
     names = [one.name for one in architecture.layers]
     raise UsageError(f"{architecture.name} has no layer {layer}: {did_you_mean(layer, names)}")
 
@@ -98,7 +98,7 @@ def chosen_units(architecture: Architecture, layer: str, wanted: Sequence[int] =
     Raises:
         UsageError: If the layer has no such unit, there is no such layer, or more are wanted than a sheet holds.
     """
-    sight(architecture, layer)
+    receptive_field(architecture, layer)
     number = next(row.output[0] for row in architecture.rows() if row.layer.name == layer)
     if odd := [unit for unit in wanted if not 0 <= unit < number]:
         raise UsageError(f"{layer} has units 0 to {number - 1}, not {odd[0]}")
@@ -130,7 +130,7 @@ def strongest(
         UsageError: If there is no such layer, or the pictures are of another size than the network takes.
     """
     check_fit([trained], split, 1)
-    seen = sight(trained.network.architecture, layer)
+    seen = receptive_field(trained.network.architecture, layer)
     values = torch.empty(len(units), 0)
     places, positions = torch.empty(len(units), 0, dtype=torch.int64), torch.empty(len(units), 0, dtype=torch.int64)
     width = 1
@@ -166,7 +166,7 @@ def _cut(
     split: Split,
     places: Int64[Tensor, "k"],
     positions: Int64[Tensor, "k"],
-    seen: Sight,
+    seen: ReceptiveField,
     width: int,
 ) -> UInt8[np.ndarray, "k side side 3"]:
     """Cut what a unit sees out of pictures, at the size that the network is shown them in."""

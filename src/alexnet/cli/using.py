@@ -65,7 +65,7 @@ def run_filters(options: Options) -> None:
 def draw_layer(options: Options, run: "Run", out: Path) -> None:
     """Draw the strongest patches of some units of a layer."""
     from alexnet.data.store import Store
-    from alexnet.patches import chosen_units, draw_patches, sight, strongest
+    from alexnet.patches import chosen_units, draw_patches, receptive_field, strongest
     from alexnet.progress import Progress
 
     trained = run.trained(chosen_device(options))
@@ -74,7 +74,7 @@ def draw_layer(options: Options, run: "Run", out: Path) -> None:
     train = (Store(options.store) if options.store else run.store()).splits["train"]
     with Progress("pictures", len(train)) as progress:
         found = strongest(trained, train, options.layer, units, progress=progress.advance)
-    side = sight(architecture, options.layer).side
+    side = receptive_field(architecture, options.layer).side
     about = f"of {len(train):,} training pictures; a unit sees {side} pixels of {architecture.input_side} each way"
     title = f"{run.path.resolve().name}: what excites {options.layer}"
     draw_patches(out, title, f"The strongest {len(found[0].values)} for each unit, {about}.", found)
