@@ -125,7 +125,7 @@ def table(notes):
     text = {note: note.text.replace("|", "\\|") for note in notes}
     return "\n".join(
         [
-            "| §  | followed to the letter | file | about |\n|---|---|---|---|",
+            "| §  | what the paper says, and how it is read here | file | about |\n|---|---|---|---|",
             *(f"| {note.section} | {text[note]} | {link} | {about[note]} |" for note, link in rows if note.section),
             "",
             "| differs from the paper | file | about |\n|---|---|---|",
@@ -269,7 +269,7 @@ def starting_biases(network):
 def place_of_dropout(network):
     names = [layer.name for layer in network.layers]
     before = [names[names.index(layer.name) + 1] in ("fc6", "fc7") for layer in of(network, Dropout)]
-    return "before fc6, fc7" if all(before) else "behind fc6, fc7"
+    return "before fc6, fc7" if all(before) else "after fc6, fc7"
 
 
 # What a row has in each column, by the network and the recipe; the other rows are about what they do not hold.

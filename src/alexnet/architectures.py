@@ -20,7 +20,7 @@ INPUTS = {
     "deviation": "RGB of 0–255 minus the mean picture of the training part, divided by its deviations",
     "imagenet": "RGB of 0–1 minus ImageNet's mean colour, divided by its deviations",
 }
-# Pixels of 0–255 with only a mean taken away.
+# Pixels of 0–255 with only a mean subtracted.
 RAW_INPUTS = ("raw", "raw-2012", "raw-imagenet")
 
 

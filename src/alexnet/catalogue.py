@@ -17,7 +17,7 @@ Layers = tuple[Layer, ...]
 
 
 def _hidden(number: int, *layers: Layer) -> Layers:
-    """Put the ReLU behind a weighted layer, and what follows it (§3.1)."""
+    """Put the ReLU after a weighted layer, and what follows it (§3.1)."""
     first, *rest = layers
     return (first, Activation(f"relu{number}"), *rest)
 
@@ -43,7 +43,7 @@ def _printed_convolutions(
 
 
 def _classifier(dropout: Literal["mask", "inverted"], first: int = 6) -> Layers:
-    """Two hidden fully connected layers with dropout behind each (§4.2), and the scores of 1000 classes."""
+    """Two hidden fully connected layers with dropout after each (§4.2), and the scores of 1000 classes."""
     hidden = (
         _hidden(n, FullyConnected(f"fc{n}", 4096), Dropout(f"dropout{n}", kind=dropout)) for n in (first, first + 1)
     )
@@ -55,8 +55,8 @@ def _with_deviation(start: Iterable[Start], deviation: float, *layers: str) -> t
     return tuple(replace(row, deviation=deviation) if row.layer in layers else row for row in start)
 
 
-def _norms_behind_pools(layers: Layers) -> Layers:
-    """Swap each response norm with the pool behind it."""
+def _norms_after_pools(layers: Layers) -> Layers:
+    """Swap each response norm with the pool after it."""
     swapped = list(layers)
     for place, layer in enumerate(layers):
         if isinstance(layer, ResponseNorm):
@@ -113,9 +113,9 @@ CONV6 = Architecture(
 
 # The network that the paper's numbers come from: layers-145.cfg and layer-params-145.cfg. cuda-convnet rounds up; for
 # the stride of four, three zeros right and below do the same, whatever the side.
-# Differs from the paper: norm1 stands before the ReLU, which stands behind the pool; response norms keep to their tower
+# Differs from the paper: norm1 stands before the ReLU, which stands after the pool; response norms keep to their tower
 # and divide α; cnorm2, of which §3.3 says nothing, normalises within each map, with k = 1; N(0, 0.03) in conv3, conv4
-# and conv5; the middle of the mean image is taken away, wherever the crop lies.
+# and conv5; the middle of the mean image is subtracted, wherever the crop lies.
 AUTHORS_2012 = Architecture(
     "authors-2012",
     (
@@ -177,17 +177,17 @@ CAFFE = Architecture(
 )
 
 # BVLC's models/bvlc_reference_caffenet/train_val.prototxt.
-# Differs from the paper: as `caffe`, but each response norm stands behind its pool, and the biases are the printed 1.
+# Differs from the paper: as `caffe`, but each response norm stands after its pool, and the biases are the printed 1.
 CAFFENET = Architecture(
     "caffenet",
-    _norms_behind_pools(CAFFE.layers),
+    _norms_after_pools(CAFFE.layers),
     _with_deviation(PRINTED_START, 0.005, "fc6", "fc7"),
     input_side=227,
 )
 
 # torchvision's models/alexnet.py, the network of "One weird trick" without its response norms.
 # Differs from the paper: one tower of other sizes, padding of two around the picture, dropout before fc6 and fc7
-# instead of behind them, PyTorch's own start.
+# instead of after them, PyTorch's own start.
 TORCHVISION = Architecture(
     "torchvision",
     (
@@ -261,7 +261,7 @@ CIFAR_13PCT = Architecture(
     input_side=24,
 )
 
-# layers-conv-local-11pct.cfg: response norms over nine maps, behind pool1 and before pool2, and twice the kernels in
+# layers-conv-local-11pct.cfg: response norms over nine maps, after pool1 and before pool2, and twice the kernels in
 # local3, so that against cifar-13pct not the response norms alone are new.
 CIFAR_11PCT = Architecture(
     "cifar-11pct",

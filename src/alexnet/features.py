@@ -57,7 +57,7 @@ class Vectors:
 
 
 def last_hidden(architecture: Architecture) -> str:
-    """Name the layer whose output the classifier reads (§6.1): `relu7` in the paper's network, behind its ReLU.
+    """Name the layer whose output the classifier reads (§6.1): `relu7` in the paper's network, after its ReLU.
 
     Dropout is passed over: at test it at most scales all distances alike.
     """

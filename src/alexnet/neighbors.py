@@ -124,7 +124,7 @@ class Gallery:
     """The training pictures of a store, to be searched for those that are like another picture.
 
     Paper (§6.1): alike are pictures whose activations in the last hidden layer have a small Euclidean distance. Taken
-    here behind that layer's ReLU and before dropout, in float16.
+    here after that layer's ReLU and before dropout, in float16.
 
     Attributes:
         trained: The network, in evaluation mode.

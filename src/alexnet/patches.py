@@ -51,7 +51,7 @@ class ReceptiveField:
 
 
 def receptive_field(architecture: Architecture, layer: str) -> ReceptiveField:
-    """Follow the windows of convolutions and pools down to the input; behind a dense layer all of it is seen.
+    """Follow the windows of convolutions and pools down to the input; after a dense layer all of it is seen.
 
     What response norms within a map see around that is left out: it only scales.
 
@@ -80,7 +80,7 @@ class Unit:
     """A unit with what excites it most.
 
     Attributes:
-        number: Of its map, or of itself behind a dense layer.
+        number: Of its map, or of itself after a dense layer.
         values: Its strongest outputs, the greatest first, one per picture.
         places: Of these pictures in the split.
         patches: What it sees of each, grey beyond the edge.
@@ -122,7 +122,7 @@ def strongest(
         trained: The network, in evaluation mode.
         split: Its pictures are shown by their centre crop.
         layer: Name of the layer.
-        units: Its maps, or units behind a dense layer.
+        units: Its maps, or units after a dense layer.
         count: Pictures per unit, if there are so many.
         progress: Called with the number of pictures of each batch.
 

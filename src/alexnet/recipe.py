@@ -35,7 +35,7 @@ def _about(help: str, low: float = 0, high: float = 0) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is learned and how; the defaults are the printed paper, to the letter.
+    """What is learned and how; the defaults are the printed paper's.
 
     The meaning of each field is its `help` in the field's metadata, which is also the help of its flag.
 
@@ -64,9 +64,14 @@ class Recipe:
         default=5e-4, metadata=_about("weight decay, per update multiplied by the rate (§5)", 0, 10)
     )
     bias_lr_factor: float = field(
-        default=1.0, metadata=_about("rate of the biases over the rate of the weights (§5: 1; 2012 source: 2)", 0, 1000)
+        default=1.0,
+        metadata=_about(
+            "rate of the biases over the rate of the weights (§5: one rule for all; 2012 source: 2)", 0, 1000
+        ),
     )
-    bias_weight_decay: bool = field(default=True, metadata=_about("let biases decay too (§5: yes; 2012 source: no)"))
+    bias_weight_decay: bool = field(
+        default=True, metadata=_about("let biases decay too (§5: one rule for all; 2012 source: no)")
+    )
     bias_lr_falls: bool = field(
         default=True, metadata=_about("let the schedule lower the rate of the biases too (2012 source: no)")
     )

@@ -165,7 +165,7 @@ def _response_norm_k(architecture: Architecture, value: str) -> Architecture:
 
 
 def _response_norm_place(architecture: Architecture, value: str) -> Architecture:
-    """Normalise behind the nonlinearity, as printed (§3.3), or what goes into it, as many retell it.
+    """Normalise after the nonlinearity, as printed (§3.3), or what goes into it, as many retell it.
 
     Where a pool parts a norm from its nonlinearity, the norm stays; on the wrong side, that is refused.
     """
@@ -178,15 +178,15 @@ def _response_norm_place(architecture: Architecture, value: str) -> Architecture
     for place in places if before else reversed(places):
         if isinstance(layers[place], first) and isinstance(layers[place + 1], second):
             layers[place : place + 2] = layers[place + 1], layers[place]
-    behind = False
+    activated = False
     for layer in layers:
-        if isinstance(layer, ResponseNorm) and behind == before:
+        if isinstance(layer, ResponseNorm) and activated == before:
             raise UsageError(
                 f"response_norm_place={value}: {layer.name} of {architecture.name} has no activation beside it to "
                 f"stand {value}: leave it out, or use it with paper"
             )
         # Each weighted layer has its own activation.
-        behind = isinstance(layer, Activation) or (behind and not isinstance(layer, Weighted))
+        activated = isinstance(layer, Activation) or (activated and not isinstance(layer, Weighted))
     return replace(architecture, layers=tuple(layers))
 
 

@@ -59,7 +59,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def weight(text: str) -> float | str:
-    """Read one word behind --weights."""
+    """Read one word after --weights."""
     try:
         return text if text == "best" else float(text)
     except ValueError:

@@ -60,7 +60,7 @@ NETWORKS = {
     "half": "one tower with half the kernels up to conv4, for one GPU (§3.2)",
     "conv6": "with a sixth convolution, which the paper averages in (§6)",
     "caffe": "BVLC's bvlc_alexnet",
-    "caffenet": "BVLC's CaffeNet: the norms behind the pools",
+    "caffenet": "BVLC's CaffeNet: the norms after the pools",
     "torchvision": "torchvision's: one tower of other sizes, no norms",
     "cifar-alexnet": "one tower for pictures of 32 pixels, 10 classes",
     "cifar-18pct": "cuda-convnet's small network for CIFAR-10, named by its test error",

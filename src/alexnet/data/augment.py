@@ -178,7 +178,7 @@ class View:
             "imagenet": (np.array(IMAGENET_MEAN) * 255, np.array(IMAGENET_DEVIATION) * 255),
         }[self.convention]
         self.mean, self.scale = (torch.tensor(x, dtype=torch.float32, device=device) for x in (mean, 1 / deviation))
-        # What is taken away behind the crop, the same wherever that lies.
+        # What is subtracted after the crop, the same wherever that lies.
         self.middle: Tensor | None = None
         if self.convention == "raw-2012":
             whole = torch.tensor(statistics.mean_image, dtype=torch.float32, device=device)[None]

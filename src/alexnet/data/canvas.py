@@ -26,7 +26,7 @@ SHEET_PX, MARGIN_PX, GAP_PX, LINE_PX = 1080, 24, 6, 28
 
 
 def short_class(name: str) -> str:
-    """Leave out the WordNet number that a class's name begins with, if there is a name behind it."""
+    """Leave out the WordNet number that a class's name begins with, if there is a name after it."""
     return re.sub(r"^n\d{8}[-_ ]+(?=.)", "", name)
 
 

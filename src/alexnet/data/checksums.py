@@ -1,8 +1,8 @@
 """Checksums of records, fast enough to be taken whenever a record is first read.
 
 CRC-32 runs at 1 to 4 GB/s, five times the time of copying a raw record. The sum of a raw record's 64-bit words takes a
-third of the copy: it changes with any byte, a torn or zeroed block changes it too, and the SHA-256 of the shard stands
-behind it when the whole store is verified. A JPEG record takes its CRC-32, which is little beside decoding it.
+third of the copy: it changes with any byte, a torn or zeroed block changes it too, and the SHA-256 of the shard backs
+it when the whole store is verified. A JPEG record takes its CRC-32, which is little beside decoding it.
 """
 
 import math

@@ -150,7 +150,7 @@ def _load_fast(image: Image.Image, data: bytes) -> UInt8[np.ndarray, "h w 3"] | 
 
 
 def _scans(data: bytes) -> int:
-    """Count the scans of a JPEG, and none in what stands behind its end or is wrapped in it."""
+    """Count the scans of a JPEG, and none in what stands after its end or is wrapped in it."""
     scans, place = 0, 2
     while marker := re.compile(rb"\xff[^\x00\xd0-\xd7\xff]").search(data, place):
         if marker[0] == b"\xff\xd9":

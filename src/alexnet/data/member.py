@@ -59,7 +59,7 @@ class Member:
 
 
 def data_offset(stream: BufferedIOBase, member: Member) -> int:
-    """Find where a member's bytes begin; in a zip, behind a header of their own."""
+    """Find where a member's bytes begin; in a zip, after a header of their own."""
     if member.packed is None:
         return member.offset
     stream.seek(member.offset)

@@ -3,7 +3,7 @@
     manifest.json            written last: classes, splits, digests, counts, source; its own digest guards it
     statistics.safetensors   mean image, colour axes and deviations of the training part, before any JPEG
     SPLIT.images-00000.u8    a shard, raw: pixels, [n, side, side, 3], RGB
-    SPLIT.images-00000.jpgs  a shard of JPEG records, one file behind the other
+    SPLIT.images-00000.jpgs  a shard of JPEG records, one file after the other
     SPLIT.ends.i64           where each JPEG record ends in its shard, in bytes
     SPLIT.labels.i64         little-endian, as all numbers here
     SPLIT.checksums.u64      of each record, see `alexnet.data.checksums`

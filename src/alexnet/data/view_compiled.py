@@ -64,8 +64,8 @@ def show(
     Args:
         pictures: As the store holds them.
         places: What is cut out of each.
-        mean: Taken away before, in grey levels: an image of the store's side, or a colour.
-        middle: Taken away behind the cut, if anything is.
+        mean: Subtracted before, in grey levels: an image of the store's side, or a colour.
+        middle: Subtracted after the cut, if anything is.
         shifts: Added to the colours of each picture, if they are.
         divisors: What each picture is then divided by, if they are.
         factors: What each colour is multiplied by at last.

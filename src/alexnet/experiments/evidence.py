@@ -131,7 +131,7 @@ def finished_run(
     """
     say(f"{path.name}: {architecture.name}, {recipe.epochs} epochs of {len(store.splits['train']):,} images")
     run = Run(path) if Run.lies_at(path) else None
-    # The log is written behind the first checkpoint: with a log and no checkpoint, the run was finished.
+    # The log is written after the first checkpoint: with a log and no checkpoint, the run was finished.
     if run is None or not (run.has_checkpoint or run.log()):
         shutil.rmtree(path, ignore_errors=True)
         note_maker(path, goes_on=False)

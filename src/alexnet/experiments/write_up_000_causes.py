@@ -7,7 +7,7 @@ at 0.01 from pretrained convolutions, 30 epochs of 652 pictures) with one thing 
 no training: they test the first row's network in another way.
 
 Not here, because no network or recipe of this library describes it: dropout that stays on in the test, a ReLU or a
-softmax behind the scores, a head of 1,000 classes of which five occur.
+softmax after the scores, a head of 1,000 classes of which five occur.
 """
 
 import math
@@ -76,7 +76,7 @@ def gaussian_convolutions() -> Architecture:
 
 
 def head_behind_head() -> Architecture:
-    """Give a network whose five scores are a layer of their own behind the thousand of ImageNet."""
+    """Give a network whose five scores are a layer of their own after the thousand of ImageNet."""
     layers = (*TORCHVISION.layers, FullyConnected("fc9", 5))
     return replace(TORCHVISION, layers=layers, start=(*TORCHVISION.start, Start("fc9", "uniform")))
 
@@ -91,8 +91,8 @@ def causes() -> dict[str, Cause]:
         "rate-0": Cause("rate, as if the optimizer had none of the weights", changed(lr=0.0, epochs=1)),
         "adam": Cause("rate, 0.01 for Adam: its third model", changed(optimizer="adam")),
         "adam-0.0001": Cause("the same with a hundredth of the rate", changed(optimizer="adam", lr=1e-4)),
-        "scores-only": Cause("head, fc8 alone learns, behind a new fc6 and fc7", changed(freeze={"conv1-fc7": 0})),
-        "head-behind-head": Cause("head, five scores behind a thousand", first, head_behind_head()),
+        "scores-only": Cause("head, fc8 alone learns, after a new fc6 and fc7", changed(freeze={"conv1-fc7": 0})),
+        "head-behind-head": Cause("head, five scores after a thousand", first, head_behind_head()),
         "gaussian-start": Cause("start, N(0, 0.01), nothing pretrained", first, gaussian_convolutions(), False),
         "raw-input": Cause("input, pixels of 0-255 less their mean", first, input="raw"),
         "colour-noise": Cause("colours, noise times 100 on half of the pictures", changed(colour_noise=10.0)),

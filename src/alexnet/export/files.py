@@ -60,7 +60,7 @@ def export(
         trained: The network with its view.
         path: Ends in `.onnx` or `.pt2`.
         pictures: As the store holds them: what is compared.
-        bare: Leave out what is before and behind the network.
+        bare: Leave out what is before and after the network.
 
     Raises:
         UsageError: If the ending is another, there is no picture, or the extra `export` is not installed.

@@ -80,17 +80,17 @@ def _rows(view: View) -> Iterator[Float32[Tensor, "side"]]:
 
 
 class Program(nn.Module):
-    """What is exported: a network, with all that is before and behind it unless it is to be bare."""
+    """What is exported: a network, with all that is before and after it unless it is to be bare."""
 
     def __init__(self, trained: Trained, bare: bool) -> None:
         super().__init__()
         self.network = _traceable(trained.network)
         self.before = nn.Identity() if bare else Preprocessing(trained.view)
-        self.behind = nn.Identity() if bare else nn.Softmax(1)
+        self.after = nn.Identity() if bare else nn.Softmax(1)
 
     def forward(self, x: Tensor) -> Float32[Tensor, "n classes"]:
         """Answer."""
-        return self.behind(self.network(self.before(x)))
+        return self.after(self.network(self.before(x)))
 
 
 def _traceable(network: Network) -> Network:

@@ -91,7 +91,7 @@ class _Normalise(torch.autograd.Function):
         return dx, None
 
 
-# From maps, a normalisation, whether a ReLU comes before it, and the pool behind it, to what these make of the maps.
+# From maps, a normalisation, whether a ReLU comes before it, and the pool after it, to what these make of the maps.
 Kernel = Callable[..., Tensor]
 
 

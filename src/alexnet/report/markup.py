@@ -36,7 +36,7 @@ def tag(name: str, /, *content: str, **attributes: str | int) -> Markup:
 
 
 def join(content: Iterable[str]) -> Markup:
-    """Put pieces one behind the other; what is no markup is escaped, and what no line can hold written out."""
+    """Put pieces one after the other; what is no markup is escaped, and what no line can hold written out."""
     return Markup("".join(one if isinstance(one, Markup) else escape(printable(one)) for one in content))
 
 

@@ -92,7 +92,7 @@ class Journal:
             self._try(lambda: shown(events))
 
     def cut(self, update: int) -> None:
-        """Drop the rows of `updates.jsonl` behind an update, and what was torn."""
+        """Drop the rows of `updates.jsonl` after an update, and what was torn."""
 
         def write() -> None:
             lines = self.updates.read_bytes().splitlines(keepends=True) if self.updates.exists() else []
