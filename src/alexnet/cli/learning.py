@@ -46,8 +46,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add_repeatable(parser)
     add_tensorboard(parser)
     parser.epilog = (
-        "Flags for which the paper's number is told change that number of the recipe; what the recipe fast has in its "
-        "place, alexnet info --recipe fast tells."
+        "A flag marked (paper: …) changes one number of the recipe. Unless --recipe says otherwise, that is fast: "
+        "alexnet info --recipe fast shows its numbers."
     )
     add_flags(parser, Recipe, SECTIONS, default="paper")
 
