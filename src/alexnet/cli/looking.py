@@ -30,7 +30,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     words.add_argument("--head", type=int, nargs="?", const=5, metavar="N", help=rows)
     words.add_argument("--json", action="store_true", help="print one JSON value")
     pictures = parser.add_argument_group("in pictures", "PNGs, made to be read on a phone too")
-    sheet = "draw a contact sheet: a row of pictures a class"
+    sheet = "draw a contact sheet: one row of pictures per class"
     pictures.add_argument("--sheet", type=Path, metavar="FILE.png", help=sheet)
     wanted = "classes of --sheet; one alone is shown with many pictures and their names"
     pictures.add_argument("--class", dest="wanted", nargs="+", action="extend", default=[], metavar="NAME", help=wanted)

@@ -36,7 +36,7 @@ class Chance:
     indices: Int64[np.ndarray, "n"]
 
     def bits(self, purpose: str, columns: int = 1) -> UInt64[np.ndarray, "n columns"]:
-        """Give 64 random bits a picture and column; each purpose has its own."""
+        """Give 64 random bits per picture and column; each purpose has its own."""
         key = np.array([zlib.crc32(purpose.encode())], np.uint64)
         for part in (self.seed, self.epoch):
             key = _mix(np.array([part], np.uint64) ^ key)

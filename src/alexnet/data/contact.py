@@ -1,4 +1,4 @@
-"""A contact sheet of a store: a row of pictures a class, or many pictures of one class with their names."""
+"""A contact sheet of a store: one row of pictures per class, or many pictures of one class with their names."""
 
 from pathlib import Path
 

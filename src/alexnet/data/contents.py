@@ -1,4 +1,4 @@
-"""What is in a store, as plain values: pictures a class and split, bytes, what was not used, equal pictures, rows."""
+"""What is in a store, as plain values: pictures per class and split, bytes, what was not used, equal pictures, rows."""
 
 import json
 from collections import defaultdict

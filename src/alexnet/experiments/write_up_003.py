@@ -135,7 +135,7 @@ class Speeds:
 
 
 def operations(architecture: Architecture) -> int:
-    """Count floating-point operations of learning from one picture: three products a layer, in the first one two.
+    """Count floating-point operations of learning from one picture: three products per layer, two in the first.
 
     Forwards, backwards to the weights, and backwards to the layer's input, which nobody needs of the picture itself.
     A multiplication and an addition count as two.

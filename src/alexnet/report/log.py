@@ -18,7 +18,7 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Log:
-    """The log of a run, a number an epoch; NaN where the run did not measure.
+    """The log of a run, one number per epoch; NaN where the run did not measure.
 
     Attributes:
         name: Of the run's folder.

@@ -1,4 +1,4 @@
-"""The log of a run: `log.jsonl` has a row an epoch, `updates.jsonl` one each ten updates.
+"""The log of a run: `log.jsonl` has one row per epoch, `updates.jsonl` one per ten updates.
 
 Checkpoints hold the rows of `log.jsonl` too, so that a log which cannot be written stops nothing.
 """

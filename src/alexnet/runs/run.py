@@ -1,7 +1,7 @@
 """The Run: a folder that holds all about one training: what was asked, the log, the checkpoints.
 
 recipe.json  architecture.json  classes.json  store.json  weights.json (what it began with, if pretrained)
-log.jsonl (a row an epoch)  updates.jsonl (a row each ten updates)
+log.jsonl (one row per epoch)  updates.jsonl (one per ten updates)
 checkpoints/IMAGES.safetensors (the newest few)  latest.json (points at the newest)  best.safetensors
 .lock (held by the command that changes the run)
 """
@@ -196,7 +196,7 @@ class Run:
         return weights
 
     def log(self) -> list[dict[str, Any]]:
-        """Read the log: a row an epoch.
+        """Read the log: one row per epoch.
 
         Raises:
             DataError: If it is damaged.
