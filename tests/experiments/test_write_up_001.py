@@ -8,7 +8,7 @@ import pytest
 from alexnet.catalogue import SINGLE
 from alexnet.data.store import Store
 from alexnet.errors import Diverged
-from alexnet.experiments import write_up_001
+from alexnet.experiments import evidence, write_up_001
 from alexnet.experiments.evidence import finished_run
 from alexnet.experiments.write_up_001 import OURS, jumping, largest_change, reproduce, why_it_jumps, with_pytorchs_start
 from alexnet.layers import Convolution, FullyConnected, ResponseNorm
@@ -57,7 +57,7 @@ def test_a_small_training_that_diverges_stops_none_of_the_others(
             raise Diverged("the loss is nan; nothing was kept")
         return run
 
-    monkeypatch.setattr(write_up_001, "finished_run", diverging)
+    monkeypatch.setattr(evidence, "finished_run", diverging)
     monkeypatch.setattr(write_up_001, "jumping", lambda: dict.fromkeys(("wild", "tame"), (tiny_network, tiny_recipe)))
     rows, runs, told = why_it_jumps(Store(tiny_store), tmp_path, quick=False)
     assert [math.isnan(row.values[0]) for row in rows] == [True] * 3 + [False] * 3

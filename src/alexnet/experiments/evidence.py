@@ -19,7 +19,7 @@ from alexnet import rotation
 from alexnet.architectures import Architecture
 from alexnet.data.store import Store
 from alexnet.durable import write_json
-from alexnet.errors import UsageError
+from alexnet.errors import Diverged, UsageError
 from alexnet.experiments.page import shown
 from alexnet.progress import say
 from alexnet.recipe import Recipe
@@ -145,6 +145,23 @@ def finished_run(
         run.store()
     rotation.forget(path)
     return run
+
+
+def run_until_diverged(store: Store, architecture: Architecture, recipe: Recipe, path: Path) -> tuple[Run, str]:
+    """Train as `finished_run` does; of a training that diverges give what there is of it, and why it ended.
+
+    Returns:
+        The run, and a note that is empty where it is finished.
+    """
+    try:
+        return finished_run(store, architecture, recipe, path), ""
+    except Diverged as error:
+        return Run(path), str(error).split(";")[0]
+
+
+def folder_name(label: str) -> str:
+    """Write a label as the name of a folder: without commas and apostrophes, with dashes for spaces."""
+    return label.replace(",", "").replace("'", "").replace(" ", "-")
 
 
 def copy_run(run: Run, place: Path, files: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from alexnet.catalogue import SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.errors import UsageError
 from alexnet.evaluation import evaluate
-from alexnet.experiments.evidence import Row, finished_run, keep
+from alexnet.experiments.evidence import Row, finished_run, folder_name, keep
 from alexnet.machine import compiled
 from alexnet.recipe import Recipe
 from alexnet.recipes import FAST
@@ -50,7 +50,7 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     for label, kernels in (("compiled", nullcontext), ("PyTorch's", compiled.without)):
         values = []
         for seed in SEEDS:
-            name = f"{label.replace(chr(39), '')}-{seed}"
+            name = f"{folder_name(label)}-{seed}"
             with kernels():
                 run = runs[name] = finished_run(watched, *training(seed, quick), work / name)
                 result = evaluate([run.trained()], whole.splits["test"])

@@ -14,13 +14,11 @@ from pathlib import Path
 from alexnet.architectures import Architecture
 from alexnet.catalogue import AUTHORS_2012, PAPER
 from alexnet.data.preparation import prepare
-from alexnet.errors import Diverged
-from alexnet.experiments.evidence import Row, finished_run, keep
+from alexnet.experiments.evidence import Row, folder_name, keep, run_until_diverged
 from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.recipes import RECIPES
 from alexnet.report.curves import draw_updates
-from alexnet.runs.run import Run
 from alexnet.variations import vary
 
 SEED = 0
@@ -64,14 +62,11 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     for label, (network, recipe) in trainings().items():
         if quick:
             recipe = recipe.with_changes(batch_size=16, max_updates=10)
-        path = work / label.replace(",", "").replace("'", "").replace(" ", "-")
-        note = ""
-        try:
-            finished_run(store, network, recipe, path)
-        except Diverged as error:
-            note = str(error).split(";")[0]
+        path = work / folder_name(label)
+        run, note = run_until_diverged(store, network, recipe, path)
+        runs[f"{path.name}-{SEED}"] = run
+        if note:
             say(f"{label}: {note}")
-        run = runs[f"{path.name}-{SEED}"] = Run(path)
         seen = losses(path)
         minutes += sum(row["seconds"] for row in run.log()) / 60
         for update in SHOWN if not quick else (10,):

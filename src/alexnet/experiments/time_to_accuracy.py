@@ -23,10 +23,9 @@ from typing import Any
 
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
-from alexnet.errors import Diverged
 from alexnet.evaluation import evaluate
 from alexnet.experiments.clock import Way, clocked
-from alexnet.experiments.evidence import Row, finished_run, keep
+from alexnet.experiments.evidence import Row, finished_run, keep, run_until_diverged
 from alexnet.recipe import Recipe
 from alexnet.recipes import RECIPES
 from alexnet.report.curves import draw_curves
@@ -144,14 +143,11 @@ def without_tricks(family: Family, store: Store, work: Path, quick: bool) -> Fou
     runs: dict[str, Run] = {}
     for number, (name, way) in enumerate(list({"": whole, **tricks(whole)}.items())[: 2 if quick else None]):
         way = way.with_changes(seed=TRICK_SEED, **({"epochs": 1} if quick else {}))
-        path, top1, note = work / f"{family.folder}-trick-{number}-{TRICK_SEED}", math.nan, ""
-        try:
-            trained = finished_run(store, way.network, way.recipe, path).trained()
-            top1 = evaluate([trained], store.splits["test"], way.crops).top1
-        except Diverged as error:
-            note = str(error).split(";")[0]
-        run = runs[path.name] = Run(path)
+        path, top1 = work / f"{family.folder}-trick-{number}-{TRICK_SEED}", math.nan
+        run, note = run_until_diverged(store, way.network, way.recipe, path)
+        runs[path.name] = run
         if not note:
+            top1 = evaluate([run.trained()], store.splits["test"], way.crops).top1
             lost = f"{top1 - rows[0].values[0]:+.2%}, " if rows else ""
             note = f"{lost}{sum(row['seconds'] for row in run.log()):.0f} s of training"
         label = f"{family.name}, {in_epochs(way)}{f', without {name}' if name else ''}"
@@ -194,7 +190,7 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
             rows, runs = list(chain(*tables.values())), runs | trained
             minutes = sum(row["seconds"] for run in runs.values() for row in run.log()) / 60
             folder = keep(results, "time-to-accuracy", minutes, rows, f"{'; '.join(told)}.", runs)
-            draw_curves([run.path for name, run in runs.items() if drawn(name) and run.log()], folder / "curves.png")
+    draw_curves([run.path for name, run in runs.items() if drawn(name) and run.log()], folder / "curves.png")
 
 
 def drawn(name: str) -> bool:

@@ -9,7 +9,7 @@ from alexnet.architectures import Architecture
 from alexnet.data.split import Split
 from alexnet.data.store import Store
 from alexnet.evaluation import Evaluation, evaluate
-from alexnet.experiments.evidence import Row, finished_run
+from alexnet.experiments.evidence import Row, finished_run, folder_name
 from alexnet.recipe import Recipe
 from alexnet.runs.run import Run
 from alexnet.weights import Weights
@@ -42,7 +42,7 @@ class Trial:
         """Train on each seed, or go on with what an earlier call began.
 
         Args:
-            label: Its runs lie in `work`, under the label, its commas left out, and the seed.
+            label: Its runs lie in `work`, under `folder_name` of the label, and the seed.
             store: To learn from.
             architecture: What learns.
             recipe: How; its seed is replaced.
@@ -53,7 +53,7 @@ class Trial:
         Raises:
             UsageError: If `work` holds the run of another network or recipe under such a name.
         """
-        names = {seed: f"{label.replace(',', '').replace(' ', '-')}-{seed}" for seed in seeds}
+        names = {seed: f"{folder_name(label)}-{seed}" for seed in seeds}
         runs = {
             seed: finished_run(store, architecture, recipe.with_changes(seed=seed), work / name, weights)
             for seed, name in names.items()

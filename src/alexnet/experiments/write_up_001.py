@@ -27,8 +27,7 @@ from alexnet.architectures import Architecture, Start
 from alexnet.catalogue import CIFAR_ALEXNET, SINGLE
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
-from alexnet.errors import Diverged
-from alexnet.experiments.evidence import Row, finished_run, keep
+from alexnet.experiments.evidence import Row, finished_run, keep, run_until_diverged
 from alexnet.experiments.trial import Trial
 from alexnet.paper import WRITE_UP_001_LOSSES
 from alexnet.recipe import Recipe
@@ -94,13 +93,8 @@ def why_it_jumps(store: Store, work: Path, quick: bool) -> Part:
     told = []
     for number, (label, (network, recipe)) in enumerate(jumping().items()):
         recipe = recipe.with_changes(epochs=2) if quick else recipe
-        path, note = work / f"jump-{number}", ""
-        try:
-            finished_run(store, network, recipe, path)
-        except Diverged as error:
-            note = str(error).split(";")[0]
-        log = Run(path).log()
-        runs[f"jump-{number}-0"] = Run(path)
+        run, note = run_until_diverged(store, network, recipe, work / f"jump-{number}")
+        runs[f"jump-{number}-0"], log = run, run.log()
         change = math.nan if note else largest_change([row["val_loss"] for row in log])
         # The first row repeats what was printed, as far as it is told.
         rows.append(Row(label, "change_of_loss", None if number else PRINTED_JUMP, (change,), (recipe.seed,), note))
