@@ -126,6 +126,16 @@ def test_a_lock_in_an_impossible_place_is_told(tmp_path):
         pass
 
 
+def test_a_lock_is_held_on_a_full_disk_too(tmp_path, monkeypatch):
+    def full(handle, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    place = tmp_path / "lock"
+    with durable.lock(place, "it"), pytest.raises(AlexNetError, match="process unknown"), durable.lock(place, "it"):
+        pass
+
+
 def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path):
     code = "import sys,time; from pathlib import Path; from alexnet.durable import lock\n"
     code += "with lock(Path(sys.argv[1]), 'it'): print('held', flush=True); time.sleep(60)"

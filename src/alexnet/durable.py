@@ -18,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -219,9 +219,9 @@ def lock(path: Path, what: str) -> Iterator[None]:
             raise AlexNetError(
                 f"{what} is in use by another alexnet command (process {holder}): wait for it, or stop it"
             ) from error
-        stream.truncate(0)
-        stream.write(_myself())
-        stream.flush()
+        with suppress(OSError):  # on a full disk the lock is held all the same, only nobody can read by whom
+            stream.truncate(0)
+            os.write(stream.fileno(), _myself().encode(errors="backslashreplace"))
         yield
 
 

@@ -213,7 +213,7 @@ def raising(error):
     [
         (ValueError("two\nlines"), 1, "error: ValueError: two lines (unforeseen: --debug shows where)\n"),
         (MemoryError(), 1, "error: MemoryError (unforeseen: --debug shows where)\n"),
-        (PermissionError(13, "Permission denied", "x"), 1, "error: PermissionError: [Errno 13] Permission denied: 'x'"),
+        (PermissionError(13, "Permission denied", "x"), 1, "error: x is not open to you (Permission denied): check"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
     ],
 )

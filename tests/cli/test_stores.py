@@ -21,8 +21,8 @@ def test_prepare_says_what_is_in_the_store(command, photos, tmp_path):
         "new: 3 classes, 24×24 pixels",
         "  train        18 images, 6 a class",
         "  test          9 images, 3 a class",
-        "  bad: 1 × not a picture (see report.json)",
-        "  skipped: 1 × not a picture (see report.json)",
+        "  bad: 1 × not a picture: train/cats/bad.jpg",
+        "  skipped: 1 × not a picture: train/cats/notes.txt",
     ]
     assert Store(tmp_path / "new").side == 24
     strict = command("prepare", "folder", "photos", "strict", "--strict")
@@ -84,6 +84,11 @@ def test_splits_that_say_nothing_are_refused(words):
 def test_a_limit_that_says_nothing_is_refused(word):
     with pytest.raises(UsageError, match=r"is not understood: write SPLIT=N, as train=5000"):
         limits(["test=3", word])
+
+
+def test_a_limit_is_given_once():
+    with pytest.raises(UsageError, match=r"--limit train=5 is not understood: .* each once"):
+        limits(["train=2", "train=5"])
 
 
 def test_limits_are_read():

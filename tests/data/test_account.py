@@ -1,11 +1,14 @@
 """Tests of alexnet.data.account: used + bad + skipped = seen; what is empty is refused."""
 
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from alexnet.data.account import Account
 from alexnet.data.plan import Plan
-from alexnet.errors import DataError
+from alexnet.errors import DataError, UsageError
 
 
 def plan(**counts):
@@ -39,6 +42,10 @@ def test_a_class_or_split_without_pictures_is_refused():
     account.add("train", np.array([0]), [("b.jpg", 1, "empty file")], {})
     with pytest.raises(DataError, match=r"class dog has no training picture \(none of 1 can be read, .* b.jpg: empty"):
         account.refuse_empty(plan(train=2))
+    with pytest.raises(UsageError, match="the limit leaves class dog no training picture: raise the limit of train"):
+        Account(skipped=[], used=Counter({("train", 0): 1})).refuse_empty(replace(plan(train=1), limit={"train": 1}))
+    with pytest.raises(DataError, match="class dog has no training picture: add some, or take the class out"):
+        Account(skipped=[], used=Counter({("train", 0): 1})).refuse_empty(plan(train=1))
     account.add("train", np.array([1]), [], {})
     account.refuse_empty(plan(train=3))
     with pytest.raises(DataError, match="split val has no readable picture"):

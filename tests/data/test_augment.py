@@ -385,6 +385,14 @@ def test_each_input_convention_is_its_formula(convention):
     np.testing.assert_allclose(trained.numpy(), shown.numpy(), rtol=1e-6, atol=1e-5)
 
 
+def test_a_colour_that_never_varies_is_zero():
+    about, x = statistics(), stored(3)
+    about.mean_image[..., 1], about.deviation[1], x[..., 1] = 7, 0, 7
+    (shown,) = View(architecture(12, "deviation"), about).test(x)
+    assert torch.isfinite(shown).all()
+    assert not shown[:, 1].any()
+
+
 CAFFE_COLOUR = (122.67891434, 116.66876762, 104.00698793)
 
 

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -16,6 +17,7 @@ from PIL import Image
 from alexnet.data import decode as decoding
 from alexnet.data.decode import UnreadablePicture, decode, decode_file, fit, scale, signature
 from alexnet.data.preparation import prepare
+from alexnet.errors import AlexNetError
 
 CHANCE = np.random.default_rng(0)
 PIXELS = CHANCE.integers(0, 256, (12, 20, 3), np.uint8)
@@ -356,3 +358,15 @@ def test_real_photographs_are_the_same_with_and_without_the_fast_decoder(folder,
     for file in files[:: max(1, len(files) // 50)]:
         fast, plain = answers_of_both(file.read_bytes(), monkeypatch)
         np.testing.assert_array_equal(fast, plain, err_msg=file.name)
+
+
+@pytest.mark.parametrize(("number", "error"), [(errno.EMFILE, AlexNetError), (errno.EACCES, UnreadablePicture)])
+def test_no_picture_is_bad_because_of_what_the_machine_lacks(tmp_path, monkeypatch, number, error):
+    def fails(path):
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "good.png").write_bytes(LOSSLESS)
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    with pytest.raises(AlexNetError) as caught:
+        decode_file(tmp_path / "good.png")
+    assert type(caught.value) is error

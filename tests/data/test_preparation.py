@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from alexnet.data import preparation, shards
-from alexnet.data.preparation import prepare, prepare_part
+from alexnet.data.preparation import prepare
 from alexnet.data.sources import shapes
-from alexnet.data.store import Store
 from alexnet.durable import lock
 from alexnet.errors import AlexNetError, DataError, UsageError
 
@@ -132,18 +131,6 @@ def test_wrong_arguments_are_refused_and_nothing_is_written(tmp_path, kind, opti
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_store_is_not_touched(tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("text")
-    (tmp_path / "file").write_text("text")
-    (tmp_path / "link").symlink_to(tmp_path / "mine")
-    for name in ("mine", "file", "link"):
-        with pytest.raises(UsageError, match=f"{name} exists and is not a store"):
-            prepare("shapes", None, tmp_path / name, count=80, side=16)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "link", "mine"]
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "text"
-
-
 @pytest.mark.parametrize("state", ["sound", "damaged", "empty folder"])
 def test_a_store_is_replaced(tmp_path, state):
     if state == "empty folder":
@@ -222,41 +209,3 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
         with pytest.raises(AlexNetError, match=f"store needs {needed} MB, 1 MB are free there"):
             prepare("shapes", None, tmp_path / "store", count=4000, records=records)
     assert not (tmp_path / "store").exists()
-
-
-def test_what_lies_beside_a_store_in_its_folder_is_not_lost(tmp_path):
-    path = tmp_path / "store"
-    prepare("shapes", None, path, side=16, count=40)
-    (path / "run").mkdir()
-    for _ in range(2):
-        with pytest.raises(UsageError, match=r"store holds run beside the store, which would be lost: move it away"):
-            prepare("shapes", None, path, side=16, count=40)
-    assert Store(path).verify() == []
-    (path / "run").rmdir()
-    prepare("shapes", None, path, side=16, count=50)
-
-
-def test_a_part_replaces_neither_a_whole_store_nor_another_part(tmp_path):
-    whole, part = tmp_path / "whole", tmp_path / "part"
-    prepare("shapes", None, whole, side=16, count=40)
-    prepare_part("shapes", None, part, (1, 2), side=16, count=40)
-    with pytest.raises(UsageError, match="whole is a whole store, which would be lost"):
-        prepare_part("shapes", None, whole, (1, 2), side=16, count=40)
-    with pytest.raises(UsageError, match="part is part 1/2, which would be lost"):
-        prepare_part("shapes", None, part, (2, 2), side=16, count=40)
-    with pytest.raises(UsageError, match="part is part 1/2, which would be lost"):
-        prepare("shapes", None, part, side=16, count=40)
-    prepare_part("shapes", None, part, (1, 2), side=16, count=40)
-    assert Store(whole).verify() == []
-
-
-def test_a_store_may_be_named_by_the_folder_one_is_in_but_not_by_nothing(tmp_path, monkeypatch):
-    prepare("shapes", None, tmp_path / "store", side=16, count=40)
-    monkeypatch.chdir(tmp_path / "store")
-    assert prepare("shapes", None, ".", side=16, count=50).path == tmp_path / "store"
-    with pytest.raises(UsageError, match="the store has no name"):
-        prepare("shapes", None, "", side=16, count=50)
-    (tmp_path / "part").mkdir()
-    monkeypatch.chdir(tmp_path / "part")
-    assert prepare_part("shapes", None, ".", (1, 2), side=16, count=50).part == (1, 2)
-    assert (tmp_path / "part" / "plan.json").is_file()

@@ -57,7 +57,7 @@ def test_jpeg_records_are_near_the_pixels(stores, pixels):
 
 @pytest.mark.parametrize("place", [-1, 60])
 def test_a_place_that_is_not_there_is_refused(stores, place):
-    with pytest.raises(IndexError, match="train has 60 pictures"):
+    with pytest.raises(IndexError, match=f"train has 60 pictures, there is none at {place}$"):
         train(stores / "raw").pictures(np.array([0, place]))
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from alexnet.data import plan, shards
 from alexnet.data.plan import Plan
 from alexnet.data.preparation import prepare
 from alexnet.data.store import Store
 from alexnet.durable import PREPARATION_FAULTS
-from alexnet.errors import AlexNetError, DataError, Interrupted
+from alexnet.errors import AlexNetError, DataError, Interrupted, UsageError
 
 SIDE, RECORD = 16, 16 * 16 * 3
 SHARDS = 9 + 2 + 2  # of 60 + 10 + 10 pictures, seven a shard
@@ -126,13 +127,30 @@ def test_a_full_disk_tells_what_is_kept_and_the_rerun_is_whole(tmp_path, wanted,
     assert tree(tmp_path / "store") == wanted
 
 
-def test_other_options_begin_anew_and_it_is_said(tmp_path):
+def test_other_options_lose_no_finished_shard(tmp_path, wanted):
     begin(tmp_path)
-    said, counts = go_on(tmp_path, seed=1)
-    assert said == [".store.unfinished is an interrupted preparation of other pictures or options: beginning anew"]
-    assert counts[0] == 3
-    assert Store(tmp_path / "store").verify() == []
-    assert names(tmp_path) == [".store.lock", "store"]
+    left = tree(tmp_path / ".store.unfinished" / "store")
+    with pytest.raises(
+        UsageError, match=r"\.store\.unfinished keeps finished shards .*: run that one again, or remove"
+    ):
+        go_on(tmp_path, seed=1)
+    assert tree(tmp_path / ".store.unfinished" / "store") == left
+    said, _ = go_on(tmp_path)
+    assert said == [f"going on with an interrupted preparation: 4 of {SHARDS} shards are finished"]
+    assert tree(tmp_path / "store") == wanted
+
+
+def test_what_came_to_the_destination_meanwhile_is_kept(tmp_path, wanted):
+    def write(done, total):
+        (tmp_path / "store").mkdir(exist_ok=True)
+        (tmp_path / "store" / "thesis.txt").write_text("all of it")
+
+    with pytest.raises(AlexNetError, match=rf"exists and is not a store: .*; {SHARDS} of {SHARDS} shards are kept in"):
+        prepare("shapes", None, tmp_path / "store", side=SIDE, count=80, progress=write)
+    assert (tmp_path / "store" / "thesis.txt").read_text() == "all of it"
+    (tmp_path / "store").rename(tmp_path / "mine")
+    go_on(tmp_path)
+    assert tree(tmp_path / "store") == wanted
 
 
 @pytest.mark.parametrize("damage", ["shard", "note", "missing shard", "missing note", "swapped notes", "plan"])
@@ -158,9 +176,24 @@ def test_what_was_damaged_meanwhile_is_made_again(tmp_path, wanted, damage):
     assert said[0].endswith(f": {found} of {SHARDS} shards are finished" if found else "beginning anew")
 
 
-def test_refused_data_leave_nothing(tmp_path):
-    begin(tmp_path, 30, DataError("refused"))
-    assert names(tmp_path) == [".store.lock"]
+def test_refused_data_leave_what_is_finished(tmp_path):
+    error = begin(tmp_path, 30, DataError("refused"))
+    assert str(error).startswith(f"refused; 4 of {SHARDS} shards are kept in ")
+    assert names(tmp_path) == [".store.lock", ".store.unfinished"]
+
+
+def test_what_is_refused_when_all_is_read_leaves_nothing(tmp_path):
+    photos = tmp_path / "photos"
+    for name in ("cat", "dog"):
+        (photos / name).mkdir(parents=True)
+        for number in range(3):
+            Image.fromarray(np.full((16, 16, 3), 40 * number, np.uint8)).save(photos / name / f"{number}.png")
+    for file in (photos / "dog").iterdir():
+        file.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="class dog has no training picture") as caught:
+        prepare("folder", photos, tmp_path / "store", side=SIDE)
+    assert "kept" not in str(caught.value)
+    assert names(tmp_path) == [".store.lock", "photos"]
 
 
 def test_the_form_of_the_records_is_kept(tmp_path, monkeypatch):

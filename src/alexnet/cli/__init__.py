@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             complain(f"{str(error.filename)[:60]}… is longer than a file's name can be: shorten it")
             return UsageError.exit_code
+        if isinstance(error, PermissionError) and error.filename is not None:
+            complain(f"{error.filename} is not open to you ({error.strerror}): check its permissions")
+            return 1
         if interrupted := stopped_by(error):
             complain("interrupted")
             return 143 if isinstance(interrupted, Terminated) else 130

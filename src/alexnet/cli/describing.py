@@ -52,7 +52,7 @@ def tell_lost(store: "Store") -> None:
     for state, reasons in lost(store).items():
         for reason, files in list(reasons.items())[:REASONS]:
             more = "" if len(files) <= FILES else ", …"
-            print(f"  {state}: {len(files):,} × {reason}: {', '.join(map(printable, files[:FILES]))}{more}")
+            print(f"  {state}: {len(files):,} × {printable(reason)}: {', '.join(map(printable, files[:FILES]))}{more}")
         if rest := list(reasons.values())[REASONS:]:
             print(f"  {state}: {sum(map(len, rest)):,} × {len(rest):,} other reasons: see report.json")
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alexnet.cli.describing import tell_splits
+from alexnet.cli.describing import tell_lost, tell_splits
 from alexnet.cli.options import Options
 from alexnet.errors import DataError, UsageError
 
@@ -25,7 +25,7 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--side", type=int, metavar="N", help=f"side of the stored pictures (default: {side})")
         one.add_argument("--workers", type=int, default=0, metavar="N", help="threads; 0: one per core (default: 0)")
         one.add_argument("--strict", action="store_true", help="stop at the first picture that cannot be read")
-        first = "take the first N pictures of a split only, as train=5000"
+        first = "take the first N pictures of a split only, as train=5000; from folders they come class after class"
         one.add_argument("--limit", nargs="+", default=[], metavar="SPLIT=N", help=first)
         form = "records: raw (fast), jpeg (small), or auto: raw up to 64 GB and, but for a part, half of the free disk"
         one.add_argument("--format", choices=("auto", "raw", "jpeg"), default="auto", help=f"{form} (default: auto)")
@@ -138,8 +138,7 @@ def run_prepare(options: Options) -> None:
         else:
             plan = prepare_part(options.kind, source, options.store, part, **how)
     if part is None:
-        describe(store)
-        tell_labels(store)
+        tell_new(store)
     else:
         own_shards = list(plan.own())
         seen = sum(plan.examples(*shard) for shard in own_shards)
@@ -170,12 +169,13 @@ def run_merge(options: Options) -> None:
 
     with Progress("merging", None) as progress:
         store = merge(options.store, options.parts, progress=progress.reached, say=say)
-    describe(store)
-    tell_labels(store)
+    tell_new(store)
 
 
-def tell_labels(store: "Store") -> None:
-    """Say how the labels of ImageNet's splits were read."""
+def tell_new(store: "Store") -> None:
+    """Print what a new store holds, why files were not used, and how the labels of ImageNet's splits were read."""
+    tell_splits(store)
+    tell_lost(store)
     for split, labels in store.manifest["source"]["fingerprint"].get("labels", {}).items():
         print(f"  labels of {split}: {labels}")
 
@@ -185,8 +185,8 @@ def limits(words: list[str]) -> dict[str, int]:
     limit = {}
     for word in words:
         split, _, number = word.partition("=")
-        if not number.isdecimal() or int(number) < 1:
-            raise UsageError(f"--limit {word} is not understood: write SPLIT=N, as train=5000")
+        if not number.isdecimal() or int(number) < 1 or split in limit:
+            raise UsageError(f"--limit {word} is not understood: write SPLIT=N, as train=5000, each once")
         limit[split] = int(number)
     return limit
 
@@ -200,15 +200,6 @@ def pairs(words: list[str]) -> dict[str, str]:
             raise UsageError(f"--splits {word} is not understood: write OURS=ITS, as val=validation, each once")
         read[ours] = its
     return read
-
-
-def describe(store: "Store") -> None:
-    """Print what a new store holds, and why files were not used."""
-    tell_splits(store)
-    report = json.loads((store.path / "report.json").read_text(encoding="utf-8"))
-    for fate, reasons in report["reasons"].items():
-        for reason, count in reasons.items():
-            print(f"  {fate}: {count:,} × {reason} (see report.json)")
 
 
 def run_verify(options: Options) -> int:

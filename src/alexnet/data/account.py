@@ -60,8 +60,10 @@ class Account:
         for label, name in enumerate(plan.classes):
             if not self.used["train", label]:
                 bad = [f"{file}: {reason}" for file, of, reason in self.bad if of == label]
-                if not bad:
+                if not bad and "train" in plan.limit:
                     raise UsageError(f"the limit leaves class {name} no training picture: raise the limit of train")
+                if not bad:
+                    raise DataError(f"class {name} has no training picture: add some, or take the class out")
                 why = f"none of {len(bad)} can be read, the first is {bad[0]}"
                 raise DataError(f"class {name} has no training picture ({why}): mend the class, or take it out")
         for split in plan.counts:

@@ -177,7 +177,9 @@ class View:
             "deviation": (statistics.mean_image, statistics.deviation),
             "imagenet": (np.array(IMAGENET_MEAN) * 255, np.array(IMAGENET_DEVIATION) * 255),
         }[self.convention]
-        self.mean, self.scale = (torch.tensor(x, dtype=torch.float32, device=device) for x in (mean, 1 / deviation))
+        # A colour that never varies is 0 without its mean, whatever that is divided by.
+        scale = 1 / np.where(deviation == 0, 1, deviation)
+        self.mean, self.scale = (torch.tensor(x, dtype=torch.float32, device=device) for x in (mean, scale))
         # What is subtracted after the crop, the same wherever that lies.
         self.middle: Tensor | None = None
         if self.convention == "raw-2012":

@@ -5,6 +5,7 @@ decoded; what Pillow refuses is refused. Alpha is laid on white, 16 bits a value
 the first counts, colour profiles are not applied. `prepare` and `predict` use the same functions: they see the same.
 """
 
+import errno
 import importlib
 import io
 import re
@@ -23,7 +24,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from alexnet.data.modes import load_rgb, upright
-from alexnet.errors import DataError
+from alexnet.errors import AlexNetError, DataError
 
 simplejpeg: ModuleType | None = None  # the extra `fast`: JPEG to the same pixels as Pillow's, in two thirds of the time
 with suppress(ImportError):
@@ -34,6 +35,8 @@ MAX_PIXELS = 64_000_000
 MAX_BYTES = 512_000_000
 MAX_SCANS = 100  # of a progressive JPEG, which has about ten; each goes over all pixels again
 MAX_ASPECT = 4
+# What a machine lacks for the moment, or a network's disk: no picture is bad because of it.
+NOT_ITS_FAULT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT)
 # How a file begins, and what it then is: the formats read here, and those that are often met under a picture's name.
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
@@ -230,6 +233,7 @@ def read_file(path: Path) -> Decoded:
 
     Raises:
         UnreadablePicture: With the reason, also if the file cannot be read.
+        AlexNetError: If that is not the file's fault: too many open files, a disk that is gone.
     """
     try:
         if not path.is_file():
@@ -238,6 +242,8 @@ def read_file(path: Path) -> Decoded:
             raise UnreadablePicture(f"file of {size:,} bytes, more than {MAX_BYTES:,}")
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, OSError) and error.errno in NOT_ITS_FAULT:
+            raise AlexNetError(f"{path} cannot be read ({error.strerror}): mend that, and try again") from error
         raise UnreadablePicture(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
     return read(data)
 

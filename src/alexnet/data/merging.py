@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from alexnet.data.destination import named, publish, refuse_destination
 from alexnet.data.plan import Plan
-from alexnet.data.preparation import refuse_destination
 from alexnet.data.shards import Progress
 from alexnet.data.store import MANIFEST, PLAN, Store
 from alexnet.data.unfinished import STORE, Say, Unfinished, locked, sound_note, unfinished
@@ -35,7 +35,7 @@ def merge(
         AlexNetError: If writing fails.
         Interrupted: After Ctrl-C, when there are finished shards.
     """
-    destination = Path(destination)
+    destination = named(destination)
     by_number = _by_number([Path(part) for part in parts])
     for folder in by_number.values():
         refuse_destination(destination, folder, "folder")
@@ -51,7 +51,7 @@ def merge(
                     if progress:
                         progress(done, total)
         finish(work.store, work.notes, plan)
-        work.publish(destination)
+        publish(work, destination, None, plan.kind)
     return Store(destination)
 
 

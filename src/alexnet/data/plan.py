@@ -57,6 +57,10 @@ class Plan:
         told = {key: value for key, value in asdict(self).items() if key not in ("skipped", "part")}
         return hashlib.sha256(json.dumps([VERSION, told], sort_keys=True).encode("ascii")).hexdigest()
 
+    def is_same(self, other: "Plan") -> bool:
+        """Tell whether another preparation is of the same shards of the same store."""
+        return (self.digest, self.part) == (other.digest, other.part)
+
     def shards(self, split: str) -> int:
         """Count the shards of a split, those of other parts too."""
         return -(-self.counts[split] // self.shard_examples)

@@ -6,15 +6,14 @@ command goes on after them.
 """
 
 import inspect
-import json
 import os
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from alexnet.data.destination import named, publish, refuse_destination
 from alexnet.data.plan import JPEG_SHARE, WORTH_A_WORD, Plan, chosen_records, shard_examples
 from alexnet.data.shards import Progress, write_shards
 from alexnet.data.sources import Source
@@ -25,10 +24,10 @@ from alexnet.data.sources.hub import Hub
 from alexnet.data.sources.imagenet import ImageNet
 from alexnet.data.sources.shapes import Shapes
 from alexnet.data.sources.stanford_dogs import StanfordDogs
-from alexnet.data.store import PLAN, Store, digest_at, read_manifest
-from alexnet.data.unfinished import Say, Unfinished, locked, unfinished, unfinished_plan
+from alexnet.data.store import Store, digest_at
+from alexnet.data.unfinished import Say, Unfinished, locked, plan_in, unfinished, working_folder
 from alexnet.data.writing import finish
-from alexnet.errors import AlexNetError, DataError, UsageError, did_you_mean
+from alexnet.errors import AlexNetError, UsageError, did_you_mean
 
 SOURCES: dict[str, Callable[..., Source]] = {
     "cats-dogs": CatsDogs,
@@ -41,11 +40,6 @@ SOURCES: dict[str, Callable[..., Source]] = {
 }
 RECORD_FORMATS = ("auto", "raw", "jpeg")
 MAX_SIDE = 4096
-# What stores and parts are made of, in this version of the format and in the one before.
-OWN_FILES = re.compile(
-    r"(manifest|plan|report)\.json|statistics\.safetensors|store|notes"
-    r"|(train|val|test)\.(images(-\d+)?\.(u8|jpgs)|labels\.i64|ends\.i64|checksums\.u64|crc32\.u32|names\.txt)"
-)
 
 
 def prepare(
@@ -88,17 +82,9 @@ def prepare(
         Interrupted: After Ctrl-C, when there are finished shards, from which the same call goes on.
     """
     job = _Job(workers, strict, progress or (lambda done, total: None), say or (lambda text: None))
-    destination = _named(destination)
+    destination = named(destination)
     job.run(kind, source, destination, side, limit or {}, records, None, options)
     return Store(destination)
-
-
-def _named(destination: Path | str) -> Path:
-    """Give a destination a name of its own, which `.` has not."""
-    path = Path(destination)
-    if not str(destination):
-        raise UsageError("the store has no name: say where to write it")
-    return path if path.name else path.absolute()
 
 
 def prepare_part(
@@ -144,7 +130,7 @@ def prepare_part(
     if not 1 <= part[0] <= part[1]:
         raise UsageError(f"there is no part {part[0]}/{part[1]}: write K/N with K from 1 to N, as 3/16")
     job = _Job(workers, strict, progress or (lambda done, total: None), say or (lambda text: None))
-    return job.run(kind, source, _named(destination), side, limit or {}, records, part, options)
+    return job.run(kind, source, named(destination), side, limit or {}, records, part, options)
 
 
 def _open_source(kind: str, path: Path | None, side: int | None, options: dict[str, Any]) -> tuple[Source, int]:
@@ -172,43 +158,6 @@ def _checked_limit(limit: dict[str, int], reader: Source) -> dict[str, int]:
     return dict(sorted(limit.items()))
 
 
-def refuse_destination(destination: Path, source: Path | None, kind: str, part: tuple[int, int] | None = None) -> None:
-    """Refuse a place where something else is, or would be, lost; an empty folder may be taken."""
-    if source is not None and source.exists():
-        here, there_is = destination.resolve(), source.resolve()
-        if there_is.is_relative_to(here) or (kind == "folder" and here.is_relative_to(there_is)):
-            raise UsageError(f"{destination} and {source} lie in each other: choose another place for the store")
-    if destination.exists() or destination.is_symlink():
-        empty = destination.is_dir() and not destination.is_symlink() and not any(destination.iterdir())
-        if not empty and (not destination.is_dir() or destination.is_symlink() or not _is_store(destination)):
-            raise UsageError(f"{destination} exists and is not a store: choose another place, or move it away")
-        if foreign := sorted(entry.name for entry in destination.iterdir() if not OWN_FILES.fullmatch(entry.name)):
-            raise UsageError(f"{destination} holds {foreign[0]} beside the store, which would be lost: move it away")
-        if not empty and (there := _part_of(destination)) != part:
-            what = "a whole store" if there is None else f"part {there[0]}/{there[1]}"
-            raise UsageError(f"{destination} is {what}, which would be lost: choose another place, or remove it")
-
-
-def _part_of(path: Path) -> tuple[int, int] | None:
-    """Tell which part of a store a folder is; None for a whole one, and for a plan that cannot be read."""
-    try:
-        number, parts = json.loads((path / PLAN).read_bytes())["part"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return int(number), int(parts)
-
-
-def _is_store(path: Path) -> bool:
-    """Whether a folder is a store or a part of one, also a damaged one, or one of another version."""
-    try:
-        read_manifest(path)
-    except DataError:
-        return True
-    except UsageError:
-        return (path / PLAN).is_file() and not (path / "manifest.json").exists()
-    return True
-
-
 def _free(destination: Path) -> int:
     return shutil.disk_usage(destination.parent).free
 
@@ -223,8 +172,8 @@ def _with_records(plan: Plan, wanted: str, destination: Path, say: Say) -> Plan:
         raise UsageError(f"records must be raw, jpeg or auto, not {wanted}")
     if wanted != "auto":
         return replace(plan, records="raw" if wanted == "raw" else "jpeg")
-    begun = unfinished_plan(destination)
-    if begun is not None and begun.digest == replace(plan, records=begun.records).digest and begun.part == plan.part:
+    begun = plan_in(working_folder(destination))
+    if begun is not None and begun.is_same(replace(plan, records=begun.records)):
         return replace(plan, records=begun.records)
     records, why = chosen_records(_raw_bytes(plan), None if plan.part else _free(destination))
     if records == "jpeg" or _raw_bytes(plan) >= WORTH_A_WORD:
@@ -263,12 +212,12 @@ class _Job:
         options: dict[str, Any],
     ) -> Plan:
         """Write a store, or a part of one."""
-        path = None if source is None else Path(source)
-        reader, side = _open_source(kind, path, side, options)
-        limit = _checked_limit(limit, reader)
         if self.workers < 0:
             raise UsageError(f"workers must be 0 (one a core) or more, not {self.workers}")
+        path = None if source is None else Path(source)
         refuse_destination(destination, path, kind, part)
+        reader, side = _open_source(kind, path, side, options)
+        limit = _checked_limit(limit, reader)
         before = digest_at(destination)
         plan = Plan(
             kind=kind,
@@ -289,7 +238,7 @@ class _Job:
                 write_shards(reader, work, self.workers or os.cpu_count() or 1, self.strict, self.progress)
                 if part is None:
                     finish(work.store, work.notes, plan)
-                work.publish(destination)
+                publish(work, destination, path, kind)
         if before not in (None, digest_at(destination)):
             self.say(f"{destination} replaces another store (digest {before[:12]}), which runs may have learned from")
         return plan

@@ -84,7 +84,8 @@ class Split:
             DataError: If a record that was not read before in this process is damaged.
         """
         if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
-            raise IndexError(f"{self.name} has {len(self):,} pictures, there is none at {indices.min(), indices.max()}")
+            wrong = indices[(indices < 0) | (indices >= len(self))]
+            raise IndexError(f"{self.name} has {len(self):,} pictures, there is none at {wrong[0]}")
         pictures = np.empty((len(indices), self.side, self.side, 3), np.uint8) if out is None else out
         shards = np.searchsorted(self._starts, indices, "right") - 1
         if self.records == "raw":

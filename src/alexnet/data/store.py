@@ -85,7 +85,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     try:
         text = file.read_bytes()
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if (path / PLAN).is_file():
             raise UsageError(f"{path} is a part of a store: join the parts with `alexnet merge`") from error
         what = "is not a store (no manifest.json in it)" if path.exists() else "does not exist"
@@ -172,7 +172,11 @@ class Store:
         """
         problems: list[dict[str, Any]] = []
         for name, entry in self.files():
-            if file_digest(self.path / name) == entry["sha256"]:
+            try:
+                if file_digest(self.path / name) == entry["sha256"]:
+                    continue
+            except OSError as error:
+                problems.append({"file": name, "record": None, "problem": f"cannot be read ({error.strerror})"})
                 continue
             records: list[int | None] = []
             if "images" in entry:

@@ -57,13 +57,11 @@ class Unfinished:
         self.bad: list[tuple[str, int, str]] = []
 
     def open(self, say: Say) -> None:
-        """Take over what is finished in the folder, or begin anew if it is of another plan."""
-        if self.path.exists():
-            if self._is_mine():
-                self._find()
-            else:
-                say(f"{self.path.name} is an interrupted preparation of other pictures or options: beginning anew")
-                shutil.rmtree(self.path)
+        """Take over what is finished in the folder."""
+        if (begun := plan_in(self.path)) and begun.is_same(self.plan):
+            self._find()
+        elif any(self.notes.glob("*")):
+            say(f"{self.path.name} has no plan that can be read: beginning anew")
         for folder in (self.path, self.store, self.notes):
             folder.mkdir(parents=True, exist_ok=True)
         self.plan.write(self.path)
@@ -71,12 +69,18 @@ class Unfinished:
         if self.done:
             say(f"going on with an interrupted preparation: {self.progress()} are finished")
 
-    def _is_mine(self) -> bool:
-        try:
-            found = Plan.read(self.path)
-        except DataError:
-            return False
-        return (found.digest, found.part) == (self.plan.digest, self.plan.part)
+    def refuse_loss(self) -> None:
+        """Refuse to begin where finished shards of another preparation would be lost.
+
+        Raises:
+            UsageError: If there are such.
+        """
+        begun = plan_in(self.path)
+        if begun and not begun.is_same(self.plan) and any(self.notes.glob("*")):
+            raise UsageError(
+                f"{self.path} keeps finished shards of an interrupted preparation of other pictures or options: "
+                "run that one again, or remove the folder"
+            )
 
     def _find(self) -> None:
         for shard in self.plan.own():
@@ -86,6 +90,10 @@ class Unfinished:
                 continue
             self.done.add(shard)
             self.bad += note.bad
+
+    def is_complete(self) -> bool:
+        """Tell whether all shards are finished."""
+        return len(self.done) == sum(1 for _ in self.plan.own())
 
     def progress(self) -> str:
         """Count the finished shards, in words."""
@@ -111,10 +119,10 @@ class Unfinished:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def unfinished_plan(destination: Path) -> Plan | None:
-    """Read the plan of an interrupted preparation of `destination`; None if there is none."""
+def plan_in(folder: Path) -> Plan | None:
+    """Read the plan in a working folder; None if there is none that this version can read."""
     try:
-        return Plan.read(working_folder(destination))
+        return Plan.read(folder)
     except DataError:
         return None
 
@@ -140,27 +148,28 @@ def locked(destination: Path) -> Iterator[None]:
 def unfinished(destination: Path, plan: Plan, say: Say) -> Iterator[Unfinished]:
     """Open the working folder of a destination, which must be locked; its finished shards outlive an interruption.
 
-    Refused data leave nothing: whatever is mended then, it is another preparation.
+    What is refused when all shards are finished leaves nothing: whatever is mended then, it is another preparation.
 
     Raises:
         Interrupted: After Ctrl-C, if there are finished shards.
+        UsageError: If finished shards of another preparation would be lost.
         AlexNetError: If writing fails; the message tells of the finished shards.
     """
     work = Unfinished(working_folder(destination), plan)
+    work.refuse_loss()
     try:
         work.open(say)
         yield work
-    except (DataError, UsageError):
-        shutil.rmtree(work.path, ignore_errors=True)
-        raise
     except BaseException as error:
+        if work.is_complete() and isinstance(error, DataError | UsageError):
+            work.done.clear()
         kept = _left(work)
         if isinstance(error, OSError):
             error = write_error(destination, error)
         if kept and isinstance(error, KeyboardInterrupt):
             raise Interrupted(f"interrupted; {kept}") from error
-        if kept and type(error) is AlexNetError:
-            raise AlexNetError(f"{error}; {kept}") from error
+        if kept and type(error) in (AlexNetError, DataError, UsageError):
+            raise type(error)(f"{error}; {kept}") from error
         raise error
 
 

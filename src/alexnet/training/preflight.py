@@ -15,7 +15,8 @@ def refuse_mismatch(store: Store, recipe: Recipe) -> None:
     if "train" not in store.splits or not ("val" in store.splits or "test" in store.splits):
         found = ", ".join(sorted(store.splits))
         raise UsageError(
-            f"{store.path} has the splits {found}; training needs train, and val or test: prepare it again"
+            f"{store.path} has the splits {found}; training needs train, and val or test: "
+            "prepare it again, with one of them, or with two pictures of a class"
         )
     pictures = len(store.splits["train"])
     if pictures < recipe.batch_size:

@@ -1,5 +1,6 @@
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,6 +114,28 @@ def test_loops_and_links_give_each_real_file_once(tmp_path):
     assert reasons["a/again.png"] == "the same as a/1.png, by a link"
     assert reasons["b/hard.png"] == "the same as b/1.png, by a link"
     assert reasons["a/loop"] == "the same as a, by a link"
+
+
+def test_a_link_in_a_circle_beside_the_class_folders_is_passed_over(tmp_path):
+    make(tmp_path, "a/1.png", "a/2.png", "b/1.png", "b/2.png")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    source = Folder(tmp_path)
+    assert source.classes == ["a", "b"]
+    assert source.skipped == [("loop", "dangling link, or a link in a circle")]
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
+    make(tmp_path, "a/1.png", "a/2.png", "b/1.png", "b/deep/2.png")
+    scandir = os.scandir
+
+    def locked(folder):
+        if Path(folder).name == "deep":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    with pytest.raises(DataError, match=r"b/deep cannot be listed \(Permission denied\): check its permissions"):
+        Folder(tmp_path)
 
 
 def test_pictures_may_lie_elsewhere_behind_a_link(tmp_path):

@@ -168,6 +168,9 @@ def test_plain_values_are_classes_in_their_order(hub):
     hub.parts = {"train": part([0.5, 1.5], Value())}
     with pytest.raises(UsageError, match="column label of made/up holds no classes"):
         source()
+    hub.parts = {"train": part([[0, 1], [1]], Value())}
+    with pytest.raises(UsageError, match="column label of made/up holds no classes"):
+        source()
     hub.parts = {"train": part(["one", "one"], Value())}
     with pytest.raises(DataError, match="column label of made/up holds 1 classes"):
         source()

@@ -113,6 +113,18 @@ def test_corrected_pictures_stand_in_for_those_of_their_name(tmp_path):
     assert pictures.sizes[1] == 3
 
 
+def test_corrected_pictures_are_found_by_name_in_whatever_order(tmp_path):
+    make(tmp_path, "n01440764/z.JPEG", "n01443537/a.JPEG")
+    sheets = {"patch_images/train/a.JPEG": b"new a", "patch_images/train/z.JPEG": b"new z"}
+    better = patches([tmp_path], []) if tar(tmp_path / "patch_images.tar", sheets) else {}
+    classes = [
+        pictures_of("train", name, tmp_path / name, label, []) for label, name in enumerate(("n01440764", "n01443537"))
+    ]
+    pictures = joined(classes).replaced(better["train"])
+    found = {pictures.name(place): pictures.where(place).read() for place in range(2)}
+    assert found == {"z.JPEG": b"new z", "a.JPEG": b"new a"}
+
+
 def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
     def locked(folder):
         raise PermissionError(13, "Permission denied")

@@ -9,6 +9,7 @@ from pathlib import Path
 from alexnet.data.archives import index
 from alexnet.data.decode import signature
 from alexnet.data.member import Member
+from alexnet.errors import DataError
 
 METADATA = {"__macosx", "thumbs.db", "desktop.ini"}
 # Files with these endings are taken for pictures and reported if they are not; others are looked into first.
@@ -33,16 +34,31 @@ class Walk:
         return Path(path).relative_to(self.root).as_posix()
 
     def entries(self, folder: str | Path) -> list[os.DirEntry[str]]:
-        """List a folder by name, without what is hidden or metadata."""
+        """List a folder by name, without what is hidden or metadata.
+
+        Raises:
+            DataError: If it cannot be listed.
+        """
         try:
             with os.scandir(folder) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self.skipped.append((self.name(folder), f"folder cannot be read ({error.strerror})"))
-            return []
-        hidden = [entry for entry in found if entry.name.startswith(".") or entry.name.casefold() in METADATA]
-        self.skipped += [(self.name(entry.path), "hidden or metadata") for entry in hidden]
-        return [entry for entry in found if entry not in hidden]
+            raise DataError(f"{folder} cannot be listed ({error.strerror}): check its permissions") from error
+        shown = []
+        for entry in found:
+            if entry.name.startswith(".") or entry.name.casefold() in METADATA:
+                self.skipped.append((self.name(entry.path), "hidden or metadata"))
+            else:
+                shown.append(entry)
+        return shown
+
+    def status(self, entry: os.DirEntry[str]) -> os.stat_result | None:
+        """Look at what an entry is or links to; a link that leads nowhere is skipped."""
+        try:
+            return entry.stat()
+        except OSError:
+            self.skipped.append((self.name(entry.path), "dangling link, or a link in a circle"))
+            return None
 
     def is_new(self, path: str, status: os.stat_result) -> bool:
         """Note a real file or folder, and tell whether it is met for the first time."""
@@ -59,10 +75,8 @@ class Walk:
         while waiting:
             below: list[str] = []
             for entry in self.entries(waiting.pop()):
-                try:
-                    status = entry.stat()
-                except OSError:
-                    self.skipped.append((self.name(entry.path), "dangling link, or a link in a circle"))
+                status = self.status(entry)
+                if status is None:
                     continue
                 if stat.S_ISDIR(status.st_mode):
                     if self.is_new(entry.path, status):
@@ -79,8 +93,11 @@ class Walk:
         """Give the folders right below `folder` by name; the files beside them are skipped, for the reason given."""
         found = {}
         for entry in self.entries(folder):
-            if entry.is_dir():
-                if self.is_new(entry.path, entry.stat()):
+            status = self.status(entry)
+            if status is None:
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                if self.is_new(entry.path, status):
                     found[entry.name] = entry.path
             else:
                 self.skipped.append((self.name(entry.path), why_not))
@@ -120,7 +137,7 @@ def pictures(place: Path | Member, skipped: list[tuple[str, str]]) -> list[File]
         skipped: Gets what is passed over (hidden, metadata, links in a circle, no picture), with the reason.
 
     Raises:
-        DataError: If an archive is torn.
+        DataError: If an archive is torn, or a folder cannot be listed.
     """
     if isinstance(place, Path) and place.is_dir():
         walk = Walk(place)

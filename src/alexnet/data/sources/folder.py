@@ -7,7 +7,6 @@ Without split folders (or with `train` alone) a share of every class becomes the
 class folder belongs to the class. Hidden files, metadata and files that are no pictures are passed over and counted.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,9 +98,8 @@ def _common_classes(walk: Walk, folders: dict[str, dict[str, str]]) -> list[str]
             raise UsageError(f"the splits of {walk.root} differ in their classes ({difference}): make them the same")
     if len(classes) < 2:
         what = f"one class folder ({classes[0]})" if classes else "no class folders"
-        hint = ""
-        if classes and sum(entry.is_dir() for entry in os.scandir(folders["train"][classes[0]])) > 1:
-            hint = f"; did you mean {Path(folders['train'][classes[0]])}?"
+        below = Path(folders["train"][classes[0]]) if classes else walk.root
+        hint = f"; did you mean {below}?" if len(Walk(below).folders(below, "")) > 1 else ""
         raise UsageError(f"{walk.root} holds {what}: {LAYOUT}{hint}")
     return classes
 

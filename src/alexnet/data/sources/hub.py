@@ -190,10 +190,10 @@ def _classes(name: str, column: str, feature: Any, values: dict[str, list[Any]])
         classes = [str(class_name) for class_name in feature.names]
         of_value: dict[Any, int] = {number: number for number in range(len(classes))}
     else:
-        found = {value for of_split in values.values() for value in of_split if value not in UNLABELLED}
-        if not all(isinstance(value, str | int) for value in found):
+        every = [value for of_split in values.values() for value in of_split if value not in UNLABELLED]
+        if not all(isinstance(value, str | int) for value in every):
             raise UsageError(f"column {column} of {name} holds no classes (wanted: numbers or names): choose another")
-        ordered = sorted(found, key=lambda value: (isinstance(value, str), value))
+        ordered = sorted(set(every), key=lambda value: (isinstance(value, str), value))
         classes, of_value = [str(value) for value in ordered], {value: number for number, value in enumerate(ordered)}
     if len(classes) < 2:
         raise DataError(f"column {column} of {name} holds {len(classes)} classes: choose another")

@@ -92,6 +92,7 @@ class Pictures:
         at = [place for place in range(len(self)) if self.name(place) in better] if better else []
         if not at:
             return self
+        at.sort(key=lambda place: bytes(self.names[place]))  # the order of the columns
         new = _columns([better[self.name(place)] for place in at], 0)
         containers = self.containers + new.containers
         container, names, offsets, sizes = (
