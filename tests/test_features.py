@@ -97,6 +97,23 @@ def test_vectors_are_made_once(tmp_path, train):
     assert isinstance(again.values, np.memmap)
 
 
+@pytest.mark.parametrize("damage", ["torn values", "torn squares", "no squares", "other squares"])
+def test_torn_vectors_are_made_again(tmp_path, train, damage):
+    first = stored_vectors(tmp_path, "pixels", ("s" * 64,), train, plain, CPU)
+    values, squares = np.array(first.values), np.array(first.squares)
+    (folder,) = tmp_path.iterdir()
+    file = folder / ("values.npy" if damage == "torn values" else "squares.npy")
+    if damage == "no squares":
+        file.unlink()
+    elif damage == "other squares":
+        np.save(file, squares[:-1])
+    else:
+        file.write_bytes(file.read_bytes()[:50])
+    again = stored_vectors(tmp_path, "pixels", ("s" * 64,), train, plain, CPU)
+    assert np.array_equal(again.values, values)
+    assert np.array_equal(again.squares, squares)
+
+
 def test_another_network_replaces_the_vectors_and_another_store_or_layer_does_not(tmp_path, train):
     for kind, *digests in (("fc7", "a", "1"), ("fc7", "b", "1"), ("fc6", "a", "1"), ("pixels", "a"), ("fc7", "a", "2")):
         stored_vectors(tmp_path, kind, tuple(one * 64 for one in digests), train, plain, CPU)

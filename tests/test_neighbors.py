@@ -59,6 +59,20 @@ def test_close_ones_far_from_zero_are_not_confused():
     assert places[0].tolist() == list(range(9, -1, -1))
 
 
+def test_vectors_that_are_nearly_the_same_are_told_apart():
+    """As frames of a camera that stands still: lengths of 10,000, distances of ten."""
+    chance = np.random.default_rng(0)
+    scene = chance.integers(100, 256, 3072)
+    values = np.tile(scene, (400, 1)).astype(np.float16)
+    for row in values:
+        row[chance.choice(3072, 20, replace=False)] += chance.integers(-3, 4, 20).astype(np.float16)
+    wanted = values[:8] + chance.integers(-1, 2, (8, 3072)).astype(np.float16)
+    distances, places = nearest(vectors_of(values), torch.from_numpy(wanted.astype(np.float32)), 6)
+    expected = by_hand(values, wanted, 6)
+    np.testing.assert_allclose(distances, expected[0], rtol=1e-12)
+    assert np.array_equal(places, expected[1])
+
+
 def test_fewer_are_given_where_there_are_fewer():
     distances, places = nearest(vectors_of(np.eye(4)), torch.zeros(2, 4), 6)
     assert distances.shape == places.shape == (2, 4)

@@ -191,5 +191,10 @@ def test_one_bad_file_stops_nothing_and_the_order_is_kept(model, files, tmp_path
             assert all(isinstance(guess, Guess) for guess in answer)
 
 
+def test_batches_of_nothing_are_refused(model, files):
+    with pytest.raises(UsageError, match="batch_size must be 1 or more, not 0"):
+        list(predict(model, files, batch_size=0))
+
+
 def test_nothing_gives_nothing(model):
     assert list(predict(model, [])) == []

@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,9 +52,16 @@ class Vectors:
 
     @staticmethod
     def open(folder: Path) -> "Vectors":
-        """Map what `write_vectors` wrote."""
+        """Map what `write_vectors` wrote.
+
+        Raises:
+            OSError, ValueError, EOFError: If it is not there, or torn.
+        """
         # Copy on write: torch wants memory that it could write to.
-        return Vectors(np.load(folder / VALUES, mmap_mode="c"), np.load(folder / SQUARES))
+        values, squares = np.load(folder / VALUES, mmap_mode="c"), np.load(folder / SQUARES)
+        if values.ndim != 2 or squares.shape != values.shape[:1]:
+            raise ValueError(f"{folder} holds {values.shape} values and {squares.shape} squares")
+        return Vectors(values, squares)
 
 
 def last_hidden(architecture: Architecture) -> str:
@@ -126,7 +134,9 @@ def stored_vectors(
     device: torch.device,
     progress: Callable[[int], None] = lambda images: None,
 ) -> Vectors:
-    """Give the vectors of a split: those on disk, or else made now and written; older ones of this kind are removed.
+    """Give the vectors of a split: those on disk; where there are none, or torn ones, they are made and written now.
+
+    Older ones of this kind are removed.
 
     Args:
         folder: Where vectors are kept; made if need be.
@@ -141,11 +151,12 @@ def stored_vectors(
         AlexNetError: If a value is more than float16 holds, or the folder cannot be written.
     """
     place = vectors_folder(folder, kind, digests, split)
-    if not place.is_dir():
-        write_vectors(place, split, encode, device, progress)
-        for old in folder.glob(f"{vectors_folder(folder, kind, digests[:1], split).name}-*"):
-            if old != place:
-                shutil.rmtree(old, ignore_errors=True)
+    with suppress(OSError, ValueError, EOFError):
+        return Vectors.open(place)
+    write_vectors(place, split, encode, device, progress)
+    for old in folder.glob(f"{vectors_folder(folder, kind, digests[:1], split).name}-*"):
+        if old != place:
+            shutil.rmtree(old, ignore_errors=True)
     return Vectors.open(place)
 
 

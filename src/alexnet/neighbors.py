@@ -1,6 +1,7 @@
 """The training pictures that are nearest to a picture, by what the network makes of it or by pixels (Figure 4, right).
 
-The search is exact: every vector is compared, block by block, so that memory does not grow with their number.
+The search is exact: every vector is compared, block by block, so that memory does not grow with their number; and all
+that rounding could have put among the nearest are measured again in float64.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64, UInt8
+from jaxtyping import Float, Float16, Float64, Int64, UInt8
 from torch import Tensor
 
 from alexnet.compatibility import check_fit
@@ -34,8 +35,6 @@ SHOWN = 6  # columns of Figure 4
 BLOCK = 1 << 21
 # Queries that are compared at a time: of a million vectors, their distances take 256 MB.
 QUERIES = 64
-# The block search rounds; so many more than asked for are measured again, exactly, and sorted by that.
-SPARE = 16
 
 
 @dataclass(frozen=True)
@@ -104,19 +103,37 @@ def nearest(
 def _nearest(
     vectors: Vectors, queries: Float[Tensor, "q values"], count: int
 ) -> tuple[Float64[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
-    """Compare |v|² − 2qv, which sorts as |q − v|² does, in float32; then measure the least again."""
+    """Compare |v|² − 2qv, which sorts as |q − v|² does, in float32; then measure again what may be among the least."""
     wide, (n, length) = queries.float(), vectors.values.shape
     rows = max(1, BLOCK // length)
     buffer, scores = torch.empty(min(rows, n), length), torch.empty(len(queries), n)
     for start in range(0, n, rows):
         block = torch.from_numpy(vectors.values[start : start + rows])
         scores[:, start : start + rows] = wide @ buffer[: len(block)].copy_(block).T
-    scores.mul_(-2).add_(torch.from_numpy(vectors.squares))
-    likely = scores.topk(min(n, count + SPARE), largest=False).indices.sort().values.numpy()
-    difference = vectors.values[likely].astype(np.float64) - queries.double().numpy()[:, None]
-    distances = np.sqrt(np.square(difference).sum(2))
-    order = np.argsort(distances, axis=1, kind="stable")[:, :count]
-    return np.take_along_axis(distances, order, 1), np.take_along_axis(likely, order, 1)
+    squares = torch.from_numpy(vectors.squares)
+    scores.mul_(-2).add_(squares)
+    # A sum of n products, in whatever order, is off by at most n roundings of what their sizes sum to.
+    rounding = (length + 4) * torch.finfo(torch.float32).eps / 2
+    found = []
+    for query, score in zip(queries.double().numpy(), scores, strict=True):
+        error = rounding * (squares + 2 * float(np.linalg.norm(query)) * squares.sqrt())
+        bound = (score + error).kthvalue(min(n, count)).values
+        found.append(_measured(vectors.values, query, (score - error <= bound).nonzero()[:, 0].numpy(), rows, count))
+    return np.stack([distances for distances, _ in found]), np.stack([places for _, places in found])
+
+
+def _measured(
+    values: Float16[np.ndarray, "n values"],
+    query: Float64[np.ndarray, "values"],
+    likely: Int64[np.ndarray, "m"],
+    rows: int,
+    count: int,
+) -> tuple[Float64[np.ndarray, "k"], Int64[np.ndarray, "k"]]:
+    """Measure some vectors exactly, a block at a time, and give the nearest."""
+    blocks = np.split(likely, range(rows, len(likely), rows))
+    distances = np.concatenate([np.linalg.norm(values[block].astype(np.float64) - query, axis=1) for block in blocks])
+    order = np.argsort(distances, kind="stable")[:count]
+    return distances[order], likely[order]
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,12 @@ def predict(
 
     Yields:
         Each file with its answer, in the given order.
+
+    Raises:
+        UsageError: If `batch_size` is not positive.
     """
+    if batch_size < 1:
+        raise UsageError(f"batch_size must be 1 or more, not {batch_size}")
     paths = map(Path, files)
     with ThreadPoolExecutor(READERS) as pool:
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet.cli.pictures import chosen_split, chosen_store, picture_files
+from alexnet.cli.pictures import chosen_store, picture_files
 from alexnet.data.store import Store
 from alexnet.errors import UsageError
 
@@ -73,17 +73,11 @@ def test_nothing_is_refused(tmp_path, monkeypatch):
             picture_files(words)
 
 
+def test_an_empty_name_is_not_the_folder_at_hand():
+    with pytest.raises(UsageError, match="an empty name is no picture"):
+        picture_files([""])
+
+
 def test_the_store_is_the_named_one_or_the_runs(tiny_run, tiny_store, photo_store):
     assert chosen_store(Namespace(run=tiny_run, store=None)).digest == Store(tiny_store).digest
     assert chosen_store(Namespace(run=tiny_run, store=photo_store)).digest == Store(photo_store).digest
-
-
-def test_the_split_is_the_named_one_or_test(tiny_store):
-    store = Store(tiny_store)
-    assert chosen_split(store, None).name == "test"
-    assert chosen_split(store, "train").name == "train"
-    with pytest.raises(UsageError, match=r"has no split tset: did you mean test\?"):
-        chosen_split(store, "tset")
-    del store.splits["test"]
-    store.splits.setdefault("val", store.splits["train"])
-    assert chosen_split(store, None) is store.splits["val"]

@@ -77,8 +77,10 @@ def test_a_folder_is_written_that_every_verb_takes(command, photo_run, photos, t
     assert {path.name for path in (tmp_path / "mine").iterdir()} >= {"config.json", "model.safetensors", "README.md"}
     file = photos / "test" / "cats" / "0.jpg"
     assert command("predict", "mine", file).out == command("predict", photo_run, file).out
-    best = max(row["val_top1"] for row in Run(photo_run).log())
-    assert f"{best:.4f}" in (tmp_path / "mine" / "README.md").read_text()
+    split, top1 = Run(photo_run).result()
+    assert f"| `top-1, {split}` | {top1:.4f} |" in (tmp_path / "mine" / "README.md").read_text()
+    assert command("export", photo_run / "best.safetensors", "again").code == 0
+    assert "None were measured." in (tmp_path / "again" / "README.md").read_text()
 
 
 def test_what_cannot_be_exported_is_refused(command, tiny_run, tmp_path):
@@ -86,6 +88,7 @@ def test_what_cannot_be_exported_is_refused(command, tiny_run, tmp_path):
     assert done.code == 2
     assert "end FILE in one of .onnx .pt2 .pth" in done.err
     assert "Caffe" in command("export", tiny_run, "mine.caffemodel").err
+    assert "there is no folder nowhere, make it first" in command("export", tiny_run, "nowhere/mine.pth").err
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     assert command("export", tiny_run, "full").code == 2

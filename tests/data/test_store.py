@@ -34,6 +34,26 @@ def rewrite(path, **changes):
     (path / "manifest.json").write_bytes(canonical_json(manifest))
 
 
+def test_a_split_is_the_named_one_or_test(path):
+    store = Store(path)
+    assert (store.split().name, store.watched.name, store.split("train").name) == ("test", "val", "train")
+    with pytest.raises(UsageError, match=r"has no split tset: did you mean test\?"):
+        store.split("tset")
+    val, test = store.splits.pop("val"), store.splits["test"]
+    assert store.watched is test
+    store.splits = {"train": store.splits["train"], "val": val}
+    assert store.split() is val
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(path, monkeypatch):
+    def refused(file):
+        raise PermissionError(13, "Permission denied")
+
+    store = Store(path)
+    monkeypatch.setattr("alexnet.data.store.file_digest", refused)
+    assert {problem["problem"] for problem in store.verify()} == {"cannot be read (Permission denied)"}
+
+
 def test_an_open_store_tells_what_is_in_it(original):
     store = Store(str(original))
     assert store.path == original

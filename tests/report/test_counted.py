@@ -24,6 +24,12 @@ def test_few_classes_have_their_matrix_as_a_table(account):
     assert '<th scope="row">dog</th><td>emu</td><td class="n">4</td><td class="n">100%</td>' in text
 
 
+def test_classes_of_the_same_name_are_told_apart(account):
+    text = with_confusion(account, [[1, 2], [3, 4]], ["n02012849 crane", "n03126707 crane"])
+    cells = re.findall(r'<td class="n (hit|miss)"[^>]*>(\d)</td>', text)
+    assert cells == [("hit", "1"), ("miss", "2"), ("miss", "3"), ("hit", "4")]
+
+
 def test_the_worst_class_is_listed_first_and_empty_ones_are_counted(account):
     text = with_confusion(account, [[6, 2, 0], [3, 1, 0], [0, 0, 0]], ["cat", "dog", "emu"])
     last = text[text.index("Each class, the least recognised first") :]

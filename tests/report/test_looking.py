@@ -51,6 +51,11 @@ def test_neighbors_come_with_their_pictures(account, store):
         np.testing.assert_array_equal(pictures, train.pictures(np.array([near.place for near in found])))
 
 
+def test_of_training_pictures_no_neighbors_are_searched(model, store, tmp_path):
+    assert look(model, store, "train", tmp_path / "features").alike == []
+    assert not (tmp_path / "features").exists()
+
+
 def test_without_a_folder_no_neighbors_are_searched(model, store):
     counted = []
     assert look(model, store, "test", None, counted.append).alike == []

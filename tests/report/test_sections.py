@@ -23,6 +23,14 @@ def test_printed_results_stand_beside_where_there_are_some(bare):
     assert f'<td class="n">{bare.figures["top1"]:.2%}</td>' in text
 
 
+def test_training_pictures_have_no_printed_results_beside_them(account):
+    named = replace(account.architecture, name="cifar-18pct")
+    learned = replace(account, architecture=named, look=replace(account.look, split="train"))
+    text = result(learned).markup()
+    assert "It learned from these pictures" in text
+    assert "printed by" not in text
+
+
 def test_a_store_that_is_gone_is_told(bare):
     assert "There are no pictures on this page: " in result(bare).markup()
     assert "which is gone" in result(bare).markup()

@@ -63,6 +63,19 @@ def test_a_run_tells_what_was_asked(tiny_run, tiny_store, tiny_network, tiny_rec
     assert run.latest() == tiny_run / "checkpoints/96.safetensors"
 
 
+@pytest.mark.parametrize(
+    ("watched", "told"), [("val", ("val", 0.5)), ("test", ("test", 0.25)), (None, None)], ids=["val", "test", "unknown"]
+)
+def test_the_result_is_that_of_the_network_that_is_best(run, watched, told):
+    rows = run.log()
+    rows = [row | {"val_top1": top1} for row, top1 in zip(rows, (0.5, 0.25), strict=True)]
+    (run.path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    facts = json.loads((run.path / "store.json").read_text())
+    assert facts.pop("watched") == "val"
+    (run.path / "store.json").write_text(json.dumps(facts | ({"watched": watched} if watched else {})))
+    assert run.result() == told
+
+
 def test_a_folder_in_use_is_left_alone(tmp_path, tiny_store, tiny_network, tiny_recipe):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match=r"exists already and holds notes.txt: resume it with `alexnet resume .*` if"):

@@ -1,6 +1,7 @@
 """Tests of alexnet.web.app: what is answered to whom, in this process."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as some
 from starlette.testclient import TestClient
 
 from alexnet.cli import main
+from alexnet.prediction import Model
 from alexnet.web import app as application
 from alexnet.web import service as serving
 from alexnet.web.app import make_app
@@ -187,3 +189,12 @@ def test_no_path_leads_to_another_file(client, page, path):
 )
 def test_nothing_that_is_sent_makes_it_fail(client, method, path, body, headers):
     assert client.request(method, path, content=body, headers=headers).status_code < 500
+
+
+def test_names_with_odd_bytes_are_told(model, files):
+    odd = [f"{name}\udcff" for name in model.classes]
+    app = make_app(Model(replace(model.trained, classes=odd)), "photos")
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert client.get("/", headers=JSON).json()["classes"] == odd
+        (told,) = client.post("/", content=files[0].read_bytes(), headers=BYTES).json()
+    assert {guess["label"] for guess in told["top"]} <= set(odd)

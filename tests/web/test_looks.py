@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image
 
 from alexnet.filters import as_colours, conv1_kernels
 from alexnet.importance import importance
+from alexnet.layers import Activation
+from alexnet.nn.network import Network
 from alexnet.web.looks import AGAINST, FOR, MAPS, Near, coloured, first_maps, look, png, seen_pixels, thumb
 
 
@@ -77,6 +80,12 @@ def test_what_speaks_for_is_orange_and_what_speaks_against_violet():
     for place, colour, share in (((0, 0), FOR, 0.65), ((2, 2), AGAINST, 0.65), ((1, 1), FOR, 0.325)):
         np.testing.assert_allclose(drawn[place], grey * (1 - share) + np.array(colour) * share, atol=0.51)
     assert (coloured(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2))) == 40).all()
+
+
+def test_a_network_without_activations_has_no_maps_to_show(model, picture):
+    layers = tuple(layer for layer in model.network.architecture.layers if not isinstance(layer, Activation))
+    bare = Network(replace(model.network.architecture, layers=layers))
+    assert first_maps(replace(model.trained, network=bare), torch.from_numpy(picture)) == []
 
 
 def test_the_strongest_maps_come_first_each_with_its_kernel(model, picture):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from alexnet import weights
 from alexnet.errors import DataError, UsageError
 from alexnet.weights import npy
 
@@ -121,6 +122,12 @@ def test_a_plain_array_is_refused(tmp_path):
 def test_a_network_that_is_not_caffes_is_not_written(torchvision, tmp_path):
     with pytest.raises(UsageError, match=r"torchvision is neither Caffe's AlexNet nor CaffeNet"):
         written(tmp_path / "w.npy", torchvision)
+
+
+def test_caffenet_is_not_written_as_it_would_be_read_as_alexnet(caffenet, tmp_path):
+    with pytest.raises(UsageError, match=r"which tells CaffeNet: write \.caffemodel"):
+        weights.write(tmp_path / "w.npy", caffenet)
+    assert not (tmp_path / "w.npy").exists()
 
 
 def test_a_network_of_other_sizes_is_known_by_its_layers(caffe, tmp_path):

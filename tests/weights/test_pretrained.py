@@ -49,11 +49,23 @@ def test_a_name_on_the_hub_is_read_from_where_it_was_fetched_to(folder, monkeypa
 
 
 def test_a_pretrained_folder_is_replaced_whole(folder, ours, statistics):
-    (folder / "more.txt").touch()
     write_pretrained(folder, ours, statistics, NAMES[::-1], FAST)
     assert read_pretrained(folder).classes == tuple(NAMES[::-1])
-    assert not (folder / "more.txt").exists()
     assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_what_lies_beside_it_in_its_folder_is_not_lost(folder, ours, statistics):
+    (folder / ".git").mkdir()
+    with pytest.raises(UsageError, match=r"holds \.git too, which would be lost: write to another place"):
+        write_pretrained(folder, ours, statistics, NAMES[::-1], FAST)
+    assert (folder / ".git").is_dir()
+    assert read_pretrained(folder).classes == tuple(NAMES)
+
+
+def test_names_with_odd_bytes_are_written(ours, statistics, tmp_path):
+    names = ["z\udcff", *NAMES[1:]]
+    write_pretrained(tmp_path / "odd", ours, statistics, names, FAST)
+    assert read_pretrained(tmp_path / "odd").classes == tuple(names)
 
 
 def test_an_empty_folder_is_filled(ours, statistics, tmp_path):

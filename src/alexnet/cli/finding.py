@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexnet.cli.options import Options, add_device, chosen_device
-from alexnet.cli.pictures import chosen_split, chosen_store, picture_files
+from alexnet.cli.options import Options, add_device, chosen_device, refuse_missing_folder
+from alexnet.cli.pictures import chosen_store, picture_files
 from alexnet.errors import DataError, complain, printable
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def run_neighbors(options: Options) -> int:
     out = options.out or (None if options.json else home / "neighbors.png")
     if out:
         refuse_other_than_png(out)
+        refuse_missing_folder(out)
     model = load(options.run, chosen_device(options))
     store = chosen_store(options)
     asked, refused = queries(options, model, store)
@@ -84,7 +85,7 @@ def queries(
         if not pictures:
             raise DataError("none of the files can be searched for: give others")
         return (names, [None] * len(names), np.stack(pictures)), len(files) - len(names)
-    held_out = chosen_split(store, None)
+    held_out = store.split()
     places = spread(held_out.labels, QUERIES)
     labels: list[str | None] = [store.classes[label] for label in held_out.labels[places]]
     return ([held_out.names[place] for place in places], labels, held_out.pictures(places)), 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.describing import TABLE, tell
-from alexnet.cli.options import Options
+from alexnet.cli.options import Options, refuse_missing_folder
 from alexnet.errors import UsageError, did_you_mean
 from alexnet.recipe import Recipe
 from alexnet.recipes import RECIPES, load_recipe
@@ -70,6 +70,8 @@ def refuse_contradictions(options: Options) -> None:
     """Refuse what would have no effect, before anything is read."""
     if options.head is not None and options.head < 1:
         raise UsageError(f"--head {options.head} shows nothing: give 1 or more")
+    if options.seed is not None and not (options.sheet or options.stages or options.batch):
+        raise UsageError("--seed says what is drawn by chance: add --sheet, --stages or --batch FILE.png")
     if options.wanted and not options.sheet:
         raise UsageError("--class says what a contact sheet shows: add --sheet FILE.png")
     if (options.recipe or options.arch) and not (options.stages or options.batch):
@@ -86,8 +88,10 @@ def chosen_drawings(options: Options, store: "Store") -> list[tuple[Path, Callab
     for path in paths:
         if path is not None:
             refuse_other_than_png(path)
-            if not path.parent.is_dir():
-                raise UsageError(f"{path}: there is no folder {path.parent}, make it first")
+            refuse_missing_folder(path)
+    named = [path for path in paths if path is not None]
+    if len(set(named)) < len(named):
+        raise UsageError(f"{max(named, key=named.count)} would hold several drawings: give each a file of its own")
     chosen = zip(paths, (sheet, stages, batch, colours), strict=True)
     return [(path, drawing(options, store)) for path, drawing in chosen if path is not None]
 

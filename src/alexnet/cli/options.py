@@ -1,6 +1,7 @@
 """Options that several verbs share."""
 
 import argparse
+from pathlib import Path
 
 from alexnet.errors import UsageError
 from alexnet.variations import VARIATIONS
@@ -26,6 +27,12 @@ def chosen_device(options: Options) -> str:
     if options.device not in there[: None if torch.cuda.is_available() else 1]:
         raise UsageError(f"--device {options.device} is not there: use cpu, or auto")
     return options.device
+
+
+def refuse_missing_folder(path: Path) -> None:
+    """Refuse a file that could not be written at the end, before any work is done for it."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}, make it first")
 
 
 def add_vary(parser: argparse.ArgumentParser) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexnet.cli.options import Options
-from alexnet.errors import UsageError, did_you_mean
+from alexnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from alexnet.data.split import Split
     from alexnet.data.store import Store
 
 
@@ -23,6 +22,8 @@ def picture_files(words: list[str]) -> list[Path]:
     """
     files: list[Path] = []
     for word in words:
+        if not word:
+            raise UsageError("an empty name is no picture: give files, folders, or -")
         if word == "-":
             listed = os.fsdecode(sys.stdin.buffer.read()).split("\n")
             files += [file for line in filter(None, listed) for file in _files(Path(line))]
@@ -61,11 +62,3 @@ def chosen_store(options: Options) -> "Store":
     if not (options.run / "architecture.json").is_file():
         raise UsageError(f"{options.run} is no run, which would know its store: say --store STORE")
     return Run(options.run).store()
-
-
-def chosen_split(store: "Store", name: str | None) -> "Split":
-    """Find the split of a name; without one, test, or val where there is none."""
-    name = name or ("test" if "test" in store.splits else "val")
-    if name not in store.splits:
-        raise UsageError(f"{store.path} has no split {name}: {did_you_mean(name, store.splits)}")
-    return store.splits[name]

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alexnet.cli.options import Options, add_device, chosen_device
-from alexnet.cli.pictures import chosen_split, chosen_store, picture_files
+from alexnet.cli.options import Options, add_device, chosen_device, refuse_missing_folder
+from alexnet.cli.pictures import chosen_store, picture_files
 from alexnet.errors import DataError, UsageError, complain, printable
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def refuse_contradictions(options: Options) -> None:
         raise UsageError("there is no picture: give files, folders, - and a list of them, or --choose surest")
     if options.sheet:
         refuse_other_than_png(options.sheet)
+        refuse_missing_folder(options.sheet)
 
 
 def answered(options: Options, model: "Model", files: list[Path]) -> "Iterator[tuple[Path, list[Guess] | str]]":
@@ -156,7 +157,7 @@ def predict_chosen(options: Options, model: "Model") -> int:
     from alexnet.progress import Progress, say
 
     store = chosen_store(options)
-    split = chosen_split(store, options.split)
+    split = store.split(options.split)
     check_classes(model.trained, split, options.run)
     with Progress(f"predicting {split.name}", len(split)) as progress:
         answers = answers_of(model, split, options.choose, top=max(TOP, options.top), progress=progress.advance)

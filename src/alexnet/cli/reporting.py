@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from alexnet.cli.options import Options, add_device, chosen_device
+from alexnet.cli.options import Options, add_device, chosen_device, refuse_missing_folder
 from alexnet.errors import UsageError
 
 
@@ -29,6 +29,7 @@ def run_report(options: Options) -> None:
     out = options.out or (options.runs[0] / "report.html" if alone else Path("comparison.html"))
     if out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{out} would hold a page: end its name in .html")
+    refuse_missing_folder(out)
     device, accounts = chosen_device(options), []
     for run in options.runs:
         total = pictures_of(run, options.store, options.split, alone)

@@ -36,7 +36,7 @@ def run_serve(options: Options) -> int:
     if not 0 <= options.port <= 65535:
         raise UsageError(f"--port {options.port} is out of range: 0 to 65535")
     with listen(options.host, options.port) as listening:
-        if options.host not in LOCAL:
+        if options.host.lower() not in LOCAL and not options.host.startswith("127."):
             print(
                 f"warning: --host {options.host} lets others on the network use this page, which asks for no password",
                 file=sys.stderr,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexnet.architectures import INPUTS
-from alexnet.cli.options import Options, add_device, chosen_device
+from alexnet.cli.options import Options, add_device, chosen_device, refuse_missing_folder
 from alexnet.errors import AlexNetError, UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from alexnet.prediction import Model
     from alexnet.runs.run import Run
 
-# As in export.py, which loads torch.
+# As in alexnet.export, which loads torch.
 PROGRAMS = (".onnx", ".pt2")
 CHECKED, MEASURED = 100, 1000  # pictures on which an exported network is compared, or integers are measured
 UNITS = 12  # as in patches.py
@@ -49,6 +49,7 @@ def run_filters(options: Options) -> None:
     run, what = Run(options.run), f"-{options.layer}" if options.layer else "-growth" if options.growth else ""
     out = options.out or run.path / f"filters{what}.png"
     refuse_other_than_png(out)
+    refuse_missing_folder(out)
     if options.layer:
         draw_layer(options, run, out)
     elif options.growth:
@@ -126,6 +127,7 @@ def run_export(options: Options) -> None:
     if ending and ending not in (*PROGRAMS, *ENDINGS):
         known = " ".join((*PROGRAMS, *ENDINGS))
         raise UsageError(f"{path}: nothing is written as {ending}: end FILE in one of {known}, or in none for a folder")
+    refuse_missing_folder(path)
     model = load(options.run)
     if options.int8:
         export_integers(options, model)
@@ -133,13 +135,13 @@ def run_export(options: Options) -> None:
         export_program(options, model)
     elif ending:
         write(path, model.network, model.classes)
-        if path.suffix != ".safetensors":
+        if ending != ".safetensors":
             pixels = INPUTS[model.network.architecture.input]
             print(f"note: {path} does not tell its pixels: {pixels}", file=sys.stderr)
     else:
-        run = Run(options.run)
-        best = max((row["val_top1"] for row in run.log()), default=None)
-        model.save_pretrained(path, {} if best is None else {"top-1, validation": best}, run.told())
+        run = Run(options.run) if Run.lies_at(options.run) else None
+        result = run.result() if run else None
+        model.save_pretrained(path, {f"top-1, {result[0]}": result[1]} if result else {}, run.told() if run else "")
     print(path)
 
 
@@ -160,14 +162,13 @@ def export_integers(options: Options, model: "Model") -> None:
     """Write the network in 8-bit integers and say what they cost."""
     import numpy as np
 
-    from alexnet.cli.pictures import chosen_split
     from alexnet.data.choosing import sample
     from alexnet.export.int8 import export_int8
     from alexnet.progress import say
     from alexnet.runs.run import Run
 
     store = Run(options.run).store()
-    train, held_out = store.splits["train"], chosen_split(store, None)
+    train, held_out = store.splits["train"], store.split()
     shown = train.pictures(sample(np.arange(len(train)), SHOWN, seed=0))
     places = sample(np.arange(len(held_out)), options.check or MEASURED, seed=0)
     found = export_int8(model.trained, options.file, shown, held_out.pictures(places), held_out.labels[places])
@@ -179,12 +180,11 @@ def compared_pictures(options: Options, model: "Model") -> "tuple[np.ndarray, st
     """Give pictures to compare on: held out in the run's store, or noise, and what they are."""
     import numpy as np
 
-    from alexnet.cli.pictures import chosen_split
     from alexnet.runs.run import Run
 
     count, side = options.check or CHECKED, model.trained.view.stored_side
     try:
-        split = chosen_split(Run(options.run).store(), None)
+        split = Run(options.run).store().split()
         return split.pictures(np.arange(min(count, len(split)))), f"pictures of {split.name}"
     except AlexNetError:  # no run, or no store of its own any more, or nothing held out
         noise = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)

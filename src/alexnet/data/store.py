@@ -29,7 +29,7 @@ from safetensors.numpy import load as load_tensors
 
 from alexnet.data.split import Split
 from alexnet.durable import file_digest
-from alexnet.errors import DataError, UsageError
+from alexnet.errors import DataError, UsageError, did_you_mean
 
 FORMAT = "alexnet-store"
 VERSION = 2
@@ -138,6 +138,22 @@ class Store:
                 raise DataError(f"{file} is missing: prepare the store again")
             if (size := file.stat().st_size) != entry["bytes"]:
                 raise DataError(f"{file} is torn ({size:,} bytes, not {entry['bytes']:,}): prepare the store again")
+
+    @property
+    def watched(self) -> Split:
+        """The split that is measured while something learns: `val`, or `test` where there is none."""
+        return self.splits["val" if "val" in self.splits else "test"]
+
+    def split(self, name: str | None = None) -> Split:
+        """Find the split of a name; without one, what a result is told of: `test`, or `val` where there is none.
+
+        Raises:
+            UsageError: If there is none.
+        """
+        name = name or ("test" if "test" in self.splits else "val")
+        if name not in self.splits:
+            raise UsageError(f"{self.path} has no split {name}: {did_you_mean(name, self.splits)}")
+        return self.splits[name]
 
     def files(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give the name and the entry (`bytes`, `sha256`) of every file that the manifest guards."""

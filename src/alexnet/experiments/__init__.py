@@ -41,5 +41,7 @@ def run_experiment(name: str, data: Path | None, work: Path, results: Path, quic
         raise UsageError(f"unknown experiment {name}: {did_you_mean(name, EXPERIMENTS)}")
     if data is None:
         raise UsageError(f"{name} needs real pictures: give --data DIR, which holds the data sets, or set ALEXNET_DATA")
+    if not data.is_dir():
+        raise UsageError(f"--data {data} is no folder: give the one that holds the data sets")
     module = import_module(f"alexnet.experiments.{name.replace('-', '_')}")
     module.reproduce(data, work / (f"{name}-quick" if quick else name), work if quick else results, quick)

@@ -11,7 +11,7 @@ from alexnet import rotation, sealed
 from alexnet.architectures import Architecture
 from alexnet.data.store import Store
 from alexnet.durable import file_digest
-from alexnet.errors import DataError, UsageError, did_you_mean
+from alexnet.errors import DataError, UsageError
 from alexnet.filters import conv1_kernels
 from alexnet.prediction import load
 from alexnet.recipe import Recipe
@@ -59,7 +59,7 @@ class Account:
 
     @property
     def figures(self) -> dict[str, float | None]:
-        """Results by metric: on pictures that it did not learn from, as measured now or else as its log has them."""
+        """Results by metric: on the split that was looked at, or else on held-out pictures, as its log has them."""
         last = {key: float(self.log[key][-1]) for key in ("train_loss", "train_top1")}
         if self.look:
             result = self.look.result
@@ -98,7 +98,7 @@ def account_of(
     model = load(path, device)
     seen = None
     if store is not None:
-        seen = look(model, store, split_of(store, split), path / "features" if with_neighbors else None, progress)
+        seen = look(model, store, store.split(split).name, path / "features" if with_neighbors else None, progress)
     checkpoint = rotation.best(path, sealed.check)[0]
     try:
         kernels = conv1_kernels(model.network)
@@ -125,21 +125,9 @@ def store_of(run: Run, moved: Path | None) -> tuple[Store | None, str]:
         return None, str(error)
 
 
-def split_of(store: Store, name: str | None) -> str:
-    """Choose a split.
-
-    Raises:
-        UsageError: If there is none of that name.
-    """
-    name = name or ("test" if "test" in store.splits else "val")
-    if name not in store.splits:
-        raise UsageError(f"{store.path} has no split {name}: {did_you_mean(name, store.splits)}")
-    return name
-
-
 def pictures_of(run: Path, moved: Path | None, split: str | None, with_neighbors: bool = True) -> int:
     """Count the pictures that `account_of` will look at, the training pictures twice; none without a store."""
     store, _ = store_of(Run(run), moved)
     if store is None:
         return 0
-    return len(store.splits[split_of(store, split)]) + 2 * len(store.splits["train"]) * with_neighbors
+    return len(store.split(split)) + 2 * len(store.splits["train"]) * with_neighbors

@@ -27,12 +27,12 @@ def classes(account: Account, look: Look) -> Section:
 def _matrix(confusion: np.ndarray, names: list[str], split: str) -> Markup:
     """Write the confusion matrix, a row for each true class; the deeper the shade, the more of the row."""
     rows = []
-    for name, counts in zip(names, confusion, strict=True):
+    for row, (name, counts) in enumerate(zip(names, confusion, strict=True)):
         total = max(int(counts.sum()), 1)
         cells = [name]
         for column, count in enumerate(counts):
             shade = f"--s:{45 * (count / total) ** 0.5:.0f}%"
-            hit = "hit" if names[column] == name else "miss"
+            hit = "hit" if column == row else "miss"
             cells.append(tag("td", f"{count:,}" if count else "·", class_=f"n {hit}", style=shade))
         rows.append((*cells, f"{counts.sum():,}"))
     caption = f"Confusion matrix on {split}: a row for each true class, a column for each guessed one, in pictures"

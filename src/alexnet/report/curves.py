@@ -121,18 +121,20 @@ def _finish_rate(axes: "Axes", logs: list[Log]) -> None:
 
 
 def _add_legend(figure: "Figure", logs: list[Log]) -> None:
-    """Say that bold is validation; of several runs, which colour is which, and where it ended."""
+    """Say that bold is of held-out pictures; of several runs, which colour is which, and where it ended."""
     from matplotlib.lines import Line2D
 
     alone = len(logs) == 1
     colour = COLOURS[0] if alone else QUIET
     lines = [Line2D([], [], color=colour, linewidth=2.2), Line2D([], [], color=colour, linewidth=1.1, alpha=0.65)]
-    names = ["validation", "training"]
+    names = ["held out", "training"]
     if not alone:
         names = [f"{log.name}  {_last(log, 'top1'):.1%}" for log in logs] + names
         lines = [Line2D([], [], color=c, linewidth=2.2) for _, c in zip(logs, cycle(COLOURS), strict=False)] + lines
     ncols = len(names) if len(names) <= 5 else 4
-    figure.legend(lines, names, loc="outside upper left", ncols=ncols, handlelength=1.6, columnspacing=1.8)
+    legend = figure.legend(lines, names, loc="outside upper left", ncols=ncols, handlelength=1.6, columnspacing=1.8)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def draw_updates(runs: list[Path], path: Path, level: float, level_name: str) -> None:

@@ -41,8 +41,8 @@ def read_log(run: Path) -> Log:
     path = run / "log.jsonl"
     if not path.is_file():
         raise DataError(f"no log.jsonl in {run}: give the folder of a run that has trained")
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # whatever follows the last line end is unfinished
     try:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # whatever follows the last line end is unfinished
         entries = [json.loads(line) for line in lines if line]
         epochs = {entry["epoch"]: [_number(entry.get(key)) for key in KEYS] for entry in entries}
     except (ValueError, TypeError, KeyError) as error:

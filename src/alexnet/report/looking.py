@@ -116,7 +116,9 @@ def look(
     mistakes = [
         Mistake(answer, float(truth[place])) for answer, place in zip(told["mistakes"], places["mistakes"], strict=True)
     ]
-    layer, alike = neighbors(model, store, split, folder, progress) if folder else ("", [])
+    # A training picture is nearest to itself, which tells nothing.
+    with_neighbors = folder is not None and split != "train"
+    layer, alike = neighbors(model, store, split, folder, progress) if folder and with_neighbors else ("", [])
     return Look(split, result, told["surest"], told["random"], mistakes, layer, alike)
 
 

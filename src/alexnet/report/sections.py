@@ -34,8 +34,11 @@ def result(account: Account) -> Section:
         parts.append(tag("p", f"There are no pictures on this page: {account.no_store}.", class_="note"))
     store = account.store
     kind, training = (store.manifest["source"]["kind"], len(store.splits["train"])) if store else ("", 0)
-    rows = beside(account.architecture.name, kind, len(account.classes), training, figures)
-    if rows:
+    learned_from = account.look is not None and account.look.split == "train"
+    rows = [] if learned_from else beside(account.architecture.name, kind, len(account.classes), training, figures)
+    if learned_from:
+        parts.append(tag("p", "It learned from these pictures: no printed result is of such.", class_="note"))
+    elif rows:
         cells = [
             (one.source, METRICS[one.metric], *(shown_figure(one.metric, x) for x in (one.printed, one.here)), one.note)
             for one in rows

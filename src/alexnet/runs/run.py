@@ -67,7 +67,7 @@ class Run:
             UsageError: If the folder holds something already.
             AlexNetError: If it cannot be written.
         """
-        facts = {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side}
+        facts = _facts(store)
         written = {"recipe.json": recipe.to_json(), "classes.json": store.classes, "store.json": facts}
         if weights is not None:
             # A relative path would mean another file for whoever resumes from elsewhere.
@@ -143,7 +143,7 @@ class Run:
 
     def learns_from(self, store: Store) -> None:
         """Write down from which store it learns, if that has moved or is another."""
-        facts = {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side}
+        facts = _facts(store)
         if self._json("store.json") != facts:
             write_json(self.path / "classes.json", store.classes)
             write_json(self.path / "store.json", facts)
@@ -171,6 +171,14 @@ class Run:
                 f"{self.path} exists already, with other arguments ({'; '.join(odd)}): resume it with "
                 f"`alexnet resume {self.path}`, or choose another --run"
             )
+
+    def result(self) -> tuple[str, float] | None:
+        """Tell the top-1 of its best network as the log has it, and on which split; None where that is not known."""
+        rows, watched = self.log(), self._json("store.json").get("watched")
+        if not rows or watched is None:
+            return None
+        # As `best.safetensors` was chosen: by val, never by test.
+        return watched, max(row["val_top1"] for row in rows) if watched == "val" else rows[-1]["val_top1"]
 
     def told(self) -> str:
         """Say what it learned from, and what it began with, in a sentence."""
@@ -255,3 +263,9 @@ def refuse_taken(path: Path) -> None:
             f"{path} exists already and holds {min(foreign)}: resume it with `alexnet resume {path}` if it is a run, "
             "or choose another --run"
         )
+
+
+def _facts(store: Store) -> dict[str, Any]:
+    """Tell what a run has to know of its store."""
+    place = {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side}
+    return {**place, "watched": store.watched.name}

@@ -116,7 +116,7 @@ class Learner:
     @property
     def watched(self) -> Split:
         """The split measured after each epoch: `val`, or `test` where there is none."""
-        return self.store.splits["val" if "val" in self.store.splits else "test"]
+        return self.store.watched
 
     def rate(self, batch: int) -> float:
         """Give the learning rate of an update of the epoch that runs."""

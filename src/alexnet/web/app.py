@@ -8,6 +8,7 @@
 No path is made of what is asked, nothing is fetched, nothing is written.
 """
 
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -41,6 +42,14 @@ RETRY_SECONDS = "1"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "")
 
 
+class Json(JSONResponse):
+    """JSON in ASCII, which can say any byte that the name of a class or a file may have."""
+
+    def render(self, content: Any) -> bytes:
+        """Write a value."""
+        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
 def make_app(model: Model, name: str, host: str = "127.0.0.1", neighbors: Neighbors | None = None) -> Starlette:
     """Make the application.
 
@@ -57,7 +66,7 @@ def make_app(model: Model, name: str, host: str = "127.0.0.1", neighbors: Neighb
 
     async def file(request: Request) -> Response:
         if request.url.path == "/" and _wants_json(request.headers.get("accept", "")):
-            return JSONResponse(about)
+            return Json(about)
         content, kind = files[request.url.path]
         return Response(content, media_type=kind)
 
@@ -113,9 +122,9 @@ def _answering(task: Callable[[int, AsyncIterator[bytes]], Awaitable[Any]]) -> C
             return _error(415, "send the picture's bytes alone, with Content-Type: application/octet-stream")
         declared = request.headers.get("content-length", "")
         try:
-            return JSONResponse(await task(int(declared) if declared.isdecimal() else 0, request.stream()))
+            return Json(await task(int(declared) if declared.isdecimal() else 0, request.stream()))
         except UnreadablePicture as error:
-            return JSONResponse([{"file": SENT, "error": str(error)}], 422)
+            return Json([{"file": SENT, "error": str(error)}], 422)
         except TooLarge:
             return _error(413, f"more than {BODY_BYTES:,} bytes: send a smaller picture")
         except Busy:
@@ -135,5 +144,5 @@ async def _refused(request: Request, error: Exception) -> Response:
     return _error(status, HTTPStatus(status).phrase.lower(), dict(headers or {}))
 
 
-def _error(status: int, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": reason}, status, headers)
+def _error(status: int, reason: str, headers: dict[str, str] | None = None) -> Json:
+    return Json({"error": reason}, status, headers)

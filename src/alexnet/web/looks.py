@@ -111,7 +111,9 @@ def first_maps(trained: Trained, picture: UInt8[Tensor, "stored stored 3"]) -> l
         `filter`, counted from 1; `mean` activation; `kernel`, a PNG as in Figure 3 (null if it looks at no colours);
         `map`, a PNG in grey.
     """
-    first = next(layer.name for layer in trained.network.architecture.layers if isinstance(layer, Activation))
+    first = next((one.name for one in trained.network.architecture.layers if isinstance(one, Activation)), None)
+    if first is None:
+        return []
     (view,) = trained.view.test(picture[None])
     with arithmetic(trained.device, trained.recipe.precision):
         maps = trained.network.features(view)[first][0].float().abs().cpu()

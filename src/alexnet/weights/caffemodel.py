@@ -227,11 +227,13 @@ def caffe_network(architecture: Architecture, path: Path) -> str:
     """Give the name that Caffe has for a network.
 
     Raises:
-        UsageError: If Caffe has no such network, so that its file could not say what the weights belong to.
+        UsageError: If Caffe has no such network, or the file could not say which one the weights belong to.
     """
     layers = without_sizes(architecture.layers)
     for base, name in ((CAFFE, "AlexNet"), (CAFFENET, "CaffeNet")):
         if layers == without_sizes(base.layers):
+            if base is CAFFENET and path.suffix.lower() == ".npy":
+                raise UsageError(f"{path}: .npy holds no order of layers, which tells CaffeNet: write .caffemodel")
             return name
     raise UsageError(
         f"{path}: {architecture.name} is neither Caffe's AlexNet nor CaffeNet (caffe, caffenet), which alone this "

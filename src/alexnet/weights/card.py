@@ -60,7 +60,7 @@ def card(
         architecture: The network.
         classes: Names, in the order of the scores.
         recipe: What it was trained with; told by what it changes against the paper's.
-        results: Measured on the test part: accuracies in [0, 1], loss …
+        results: What was measured, and on what: accuracies in [0, 1], loss …
         data: What it learned from, in a sentence.
     """
     changed = [(f"`{name}`", _plain(paper), _plain(here)) for name, paper, here in changes(recipe, Recipe())]

@@ -79,7 +79,7 @@ def write_pretrained(
         statistics: Of the store that it learned from.
         classes: Names, in the order of the scores.
         recipe: What it was trained with.
-        results: For the card: what was measured on the test part, as `{"top1": 0.85}`.
+        results: For the card: what was measured, and on what, as `{"top-1, test": 0.85}`.
         data: For the card: what it learned from, in a sentence.
 
     Raises:
@@ -94,7 +94,9 @@ def write_pretrained(
         with atomic_file(made / MODEL) as stream:
             safetensors.write(stream, plain_tensors(network), architecture, classes)
         write_atomic(made / STATISTICS, save(safetensors.statistics_tensors(statistics)))
-        write_atomic(made / CARD, card(architecture, classes, recipe, results or {}, data).encode())
+        write_atomic(
+            made / CARD, card(architecture, classes, recipe, results or {}, data).encode(errors="backslashreplace")
+        )
         config = {
             "model_type": MODEL_TYPE,
             "format": FORMAT,
@@ -115,6 +117,14 @@ def _refuse_foreign(folder: Path) -> None:
         ours = json.loads((folder / CONFIG).read_bytes())["model_type"] == MODEL_TYPE
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
+    if (
+        foreign := sorted({entry.name for entry in folder.iterdir()} - {CONFIG, MODEL, STATISTICS, CARD})
+        if ours
+        else []
+    ):
+        raise UsageError(
+            f"{folder} holds {foreign[0]} too, which would be lost: write to another place, copy from there"
+        )
     if not ours:
         raise UsageError(f"{folder} exists and is no pretrained folder of alexnet: choose another place, or remove it")
 

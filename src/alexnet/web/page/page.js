@@ -108,10 +108,12 @@ async function answer(card, lookToo) {
     closer.hidden = false;
     closer.setAttribute("aria-label", `Look closer at ${card.name}`);
     closer.addEventListener("click", () => toggle(card, closer));
+    if (!card.element.isConnected) return; // cleared away meanwhile
     answered++;
     tell(`${card.name}: ${top[0].label}, ${percent(top[0].probability)}.`);
     if (lookToo) toggle(card, closer);
   } catch (error) {
+    if (!card.element.isConnected) return;
     answered++;
     find(".words").prepend(made("p", "error", error.message));
     tell(`${card.name}: ${error.message}.`);
