@@ -45,6 +45,17 @@ def test_losses_that_ran_away_do_not_flatten_the_others(tmp_path):
     assert abs(heights[0] - heights[1]) < 60
 
 
+def test_names_of_any_length_stay_on_the_picture(tmp_path):
+    for name in ("a-name-that-is-far-longer-than-most-of-them-are", "another-long-one-with-$y^$-in-it", "short"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "log.jsonl").write_text(line(1) + line(2))
+    draw_curves(sorted(tmp_path.iterdir()), tmp_path / "it.png")
+    with Image.open(tmp_path / "it.png") as picture:
+        above = np.asarray(picture.convert("L"))[:100]
+    assert (above[:, -8:] == 255).all()
+    assert (above[:, 900:] < 128).any()
+
+
 def test_drawing_leaves_matplotlibs_settings_alone(logged, tmp_path):
     import matplotlib as mpl
 

@@ -197,13 +197,14 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
     rows = [trial.last(metric) for trial in trials for metric in METRICS]
     tops = rows[:: len(METRICS)]
     speeds = Speeds.of(store, prepared - packed, jpegs, trials[0])
-    rows += reckoned(speeds, RECIPES["write-up-003"].epochs)
-    found = ", ".join(
-        f"{statistics.fmean(top.values):.1%} {trial.label}" for trial, top in zip(trials, tops, strict=True)
+    whole = RECIPES["write-up-003"].epochs
+    rows += reckoned(speeds, whole)
+    found = "; ".join(
+        f"{trial.label} {statistics.fmean(top.values):.1%}" for trial, top in zip(trials, tops, strict=True)
     )
     verdict = (
-        f"Top-1 after a {FACTOR}th of the epochs on {len(store.splits['train']):,} pictures in ILSVRC2012's layout: "
-        f"{found}. The real thing: `alexnet prepare imagenet ILSVRC2012 imagenet.store`, then `{COMMAND}`."
+        f"Top-1 after {whole // FACTOR} of {whole} epochs on {len(store.splits['train']):,} pictures in ILSVRC2012's "
+        f"layout: {found}. The real thing: `alexnet prepare imagenet ILSVRC2012 imagenet.store`, then `{COMMAND}`."
     )
     runs = {name: run for trial in trials for name, run in trial.named_runs.items()}
     minutes = (seconds + sum(trial.seconds for trial in trials)) / 60
