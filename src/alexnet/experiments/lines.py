@@ -101,7 +101,7 @@ LINES = (
     ),
     Line(
         "write-up-003",
-        "write-up 003: ten classes of ImageNet, 18 epochs",
+        "write-up 003: ten classes of ImageNet",
         "as written, norm before the activation, at the end",
         "ours, norm before the activation, at the end",
         "val_top1",

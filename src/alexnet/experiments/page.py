@@ -96,7 +96,7 @@ def headlines(results: Mapping[str, Told]) -> Iterator[str]:
 
 def table_of(lines: Iterable[Line], results: Mapping[str, Told], page: str) -> Iterator[str]:
     """Give a table of some lines; `page` is where their evidence is told."""
-    yield "| what | printed | beside, here | ours | minutes | command |"
+    yield "| what | printed | beside, here | ours | minutes, all rows | command |"
     yield "|---|--:|--:|--:|--:|---|"
     for line in lines:
         told = results.get(line.name)

@@ -203,8 +203,9 @@ def reproduce(data: Path, work: Path, results: Path, quick: bool) -> None:
         f"{trial.label} {statistics.fmean(top.values):.1%}" for trial, top in zip(trials, tops, strict=True)
     )
     verdict = (
-        f"Top-1 after {whole // FACTOR} of {whole} epochs on {len(store.splits['train']):,} pictures in ILSVRC2012's "
-        f"layout: {found}. The real thing: `alexnet prepare imagenet ILSVRC2012 imagenet.store`, then `{COMMAND}`."
+        f"Top-1 on {len(store.splits['train']):,} pictures in ILSVRC2012's layout, the schedule of {whole} epochs "
+        f"shortened to {whole // FACTOR}: {found}. "
+        f"The real thing: `alexnet prepare imagenet ILSVRC2012 imagenet.store`, then `{COMMAND}`."
     )
     runs = {name: run for trial in trials for name, run in trial.named_runs.items()}
     minutes = (seconds + sum(trial.seconds for trial in trials)) / 60
