@@ -5,7 +5,7 @@ import pty
 import select
 import sys
 import termios
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -145,3 +145,14 @@ def test_a_line_goes_above_the_bar_and_the_bar_goes_when_the_work_is_done(monkey
             shown = shown_now()
         assert "\ra line\r\n" in shown
         assert not shown_now().split("\r")[-1].strip()
+
+
+def test_a_standard_error_that_cannot_be_written_stops_nothing(monkeypatch):
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        say("a line")
+        with Progress("working", 3) as progress:
+            progress.advance(1)
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()

@@ -103,3 +103,22 @@ def test_json_and_back(recipe: Recipe, tmp_path: Path) -> None:
 
 def test_from_json_takes_what_is_missing_from_the_paper() -> None:
     assert Recipe.from_json({"lr": 0.1}) == PAPER.with_changes(lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes", "condition"),
+    [
+        ("lr_steps", {}, "--schedule steps"),
+        ("lr_patience", {"schedule": "linear"}, "--schedule plateau"),
+        ("lr_drops", {"schedule": "stairs"}, ""),
+        ("lr_drop_factor", {"schedule": "cosine"}, "--schedule plateau or stairs or steps"),
+        ("first_layer_gain", {"start": "architecture"}, "--start he"),
+        ("first_layer_gain", {"start": "he"}, ""),
+        ("crop_scale_low", {"crop": "centre"}, "--crop random-resized"),
+        ("rotation_probability", {}, "--rotation above 0"),
+        ("colour_form", {"colour_noise": 0.0}, "--colour-noise above 0"),
+        ("lr", {}, ""),
+    ],
+)
+def test_a_field_that_is_not_read_says_when_it_would_be(field, changes, condition):
+    assert Recipe().with_changes(**changes).unused(field) == condition

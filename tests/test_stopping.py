@@ -37,3 +37,14 @@ def test_sigterm_ends_a_block_as_ctrl_c_does():
         signal.raise_signal(signal.SIGTERM)
     assert issubclass(Terminated, KeyboardInterrupt)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_that_was_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_at_signals(lambda number: None) as stop:
+            signal.raise_signal(signal.SIGINT)
+            stop.check()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

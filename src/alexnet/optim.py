@@ -99,7 +99,8 @@ def named_layers(words: Iterable[str], layers: Sequence[str], field: str) -> dic
         ends = [end.strip() for end in word.split("-")] if word not in layers else [word]
         for end in ends:
             if end not in layers:
-                raise UsageError(f"{field}: the network has no layer {end} with weights: {did_you_mean(end, layers)}")
+                lacks = f"{field}: the network has no layer {end} with weights: {did_you_mean(end, layers)}"
+                raise UsageError(f"{lacks} (--{field.replace('_', '-')} says others than the recipe)")
         first, last = layers.index(ends[0]), layers.index(ends[-1])
         if len(ends) > 2 or last < first:
             raise UsageError(f"{field}: {word} is no range of layers: write it as {layers[0]}-{layers[-1]}")

@@ -16,8 +16,8 @@ FIGURES_EVERY = 0.2
 def say(text: str) -> None:
     """Write a line for people, above a bar if there is one."""
     if sys.stderr is not None:  # closed by whoever started this
-        # Whoever read it may have left, as `| head` does; the work goes on.
-        with suppress(BrokenPipeError):
+        # Whoever read it may have left, as `| head` does, or the disk that it went to is full; the work goes on.
+        with suppress(OSError):
             tqdm.write(text, file=sys.stderr)
 
 
@@ -55,7 +55,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.bar is not None:
-            self.bar.close()
+            with suppress(OSError):
+                self.bar.close()
 
     def due(self) -> bool:
         """Whether figures would be shown now; costly ones can wait for it."""
@@ -68,7 +69,8 @@ class Progress:
             if figures:
                 self.last_shown = time.monotonic()
                 self.bar.set_postfix_str(figures, refresh=False)
-            self.bar.update(units)
+            with suppress(OSError):  # the terminal is gone
+                self.bar.update(units)
         elif self.due():
             self.last_shown = time.monotonic()
             rate = (self.done - self.done_before) / max(self.last_shown - self.begun, 1e-9)

@@ -182,6 +182,23 @@ class Recipe:
         """
         return Recipe.from_json({**self.to_json(), **values})
 
+    def unused(self, field: str) -> str:
+        """Say when a field has an effect, if it has none beside the others; else nothing."""
+        falls = {"plateau": ("lr_patience", "lr_drops", "lr_drop_factor"), "stairs": ("lr_drops", "lr_drop_factor")}
+        falls["steps"] = ("lr_steps", "lr_drop_factor")
+        where = [schedule for schedule, fields in falls.items() if field in fields]
+        colour = ("colour_form", "colour_axes", "colour_probability", "colour_noise_until")
+        for concerned, met, condition in (
+            (where, self.schedule in where, f"--schedule {' or '.join(where)}"),
+            (field == "first_layer_gain", self.start == "he", "--start he"),
+            (field == "crop_scale_low", self.crop == "random-resized", "--crop random-resized"),
+            (field == "rotation_probability", self.rotation > 0, "--rotation above 0"),
+            (field in colour, self.colour_noise > 0, "--colour-noise above 0"),
+        ):
+            if concerned and not met:
+                return condition
+        return ""
+
     def to_json(self) -> dict[str, Any]:
         """Give plain data for `recipe.json`: every field, tuples as lists."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

@@ -238,7 +238,7 @@ def load_recipe(name: str | Path) -> Recipe:
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         if not isinstance(values, dict):
             raise ValueError("it holds no fields")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no recipe: {error}") from error
     try:
         return _named(str(values.pop("base", "paper"))).with_changes(**values)

@@ -130,6 +130,7 @@ def pointed_at(run: Path) -> Path | None:
 
 def tidy(run: Path, path: Path | None) -> None:
     """Make good what a kill left undone around the newest whole checkpoint; only while holding the run's lock."""
+    (run / FOLDER).mkdir(exist_ok=True)  # which a copy may have left out while it was empty
     for folder in (run, *(entry for entry in run.iterdir() if entry.is_dir())):
         sweep_folder(folder)
     if path is not None:

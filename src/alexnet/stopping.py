@@ -64,6 +64,8 @@ def heard(handler: Callable[[int, object], None], *numbers: int) -> Iterator[Non
     """Let a handler have these signals while the block runs."""
     # Python lets only the main thread have a say in signals.
     heard_here = numbers if threading.current_thread() is threading.main_thread() else ()
+    # What whoever started this lets it ignore, as a shell does Ctrl-C for what runs in the background, stays ignored.
+    heard_here = tuple(number for number in heard_here if signal.getsignal(number) is not signal.SIG_IGN)
     before = {number: signal.signal(number, handler) for number in heard_here}
     try:
         yield

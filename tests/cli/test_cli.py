@@ -212,7 +212,7 @@ def raising(error):
     ("error", "code", "line"),
     [
         (ValueError("two\nlines"), 1, "error: ValueError: two lines (unforeseen: --debug shows where)\n"),
-        (MemoryError(), 1, "error: MemoryError (unforeseen: --debug shows where)\n"),
+        (MemoryError(), 1, "error: there is not enough memory for this: lower --batch-size, or stop other programs\n"),
         (PermissionError(13, "Permission denied", "x"), 1, "error: x is not open to you (Permission denied): check"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
     ],

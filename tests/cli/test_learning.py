@@ -25,7 +25,7 @@ def test_train_prints_where_everything_is(command, tiny_store):
     done = command("train", tiny_store, *QUICK, "--run", "mine")
     assert done.code == 0
     first, *pictures = done.out.splitlines()
-    assert re.fullmatch(r"mine: top-1 \d+\.\d\d% after 48 images", first)
+    assert re.fullmatch(r"mine: val top-1 \d+\.\d\d%, the best epoch's, after 48 images", first)
     assert pictures == ["  mine/curves.png", "  mine/filters.png"]
     assert all(Path(line.strip()).stat().st_size > 1000 for line in pictures)
     figures = r"lr \S+ · loss \S+ · top-1 \S+% · val loss \S+ · val top-1 \S+% · [\d,]+ images/s · \d+ s"
@@ -68,7 +68,7 @@ def test_with_weights_network_and_recipe_are_theirs_unless_named(command, tiny_s
 
 def test_a_run_without_a_name_gets_a_new_folder(command, tiny_store):
     for name in ("runs/shapes-cifar-18pct", "runs/shapes-cifar-18pct-2"):
-        assert command("train", tiny_store, *QUICK).out.startswith(f"{name}: top-1")
+        assert command("train", tiny_store, *QUICK).out.startswith(f"{name}: val top-1")
         assert Run(name).log()
 
 

@@ -145,3 +145,14 @@ def test_a_home_that_is_unknown_is_no_folder(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", os.sep + "home")
     assert [str(folder) for folder in compiled.folders()] == ["/home/.cache/alexnet"]
+
+
+@needs_compiler
+def test_a_torn_library_is_compiled_again(fresh, compilations, monkeypatch):
+    assert compiled.library().functions is not None
+    (file,) = fresh.rglob("*.so")
+    file.unlink()  # another file: this process has the old one in its memory
+    file.write_bytes(b"")
+    monkeypatch.setattr(compiled, "_library", None)
+    assert compiled.library().functions is not None
+    assert len(compilations) == 2

@@ -80,7 +80,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path, tiny_store, tiny_network, tiny_
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match=r"exists already and holds notes.txt: resume it with `alexnet resume .*` if"):
         Run.create(tmp_path, tiny_network, tiny_recipe, Store(tiny_store))
-    with pytest.raises(UsageError, match=r"exists already"):
+    with pytest.raises(UsageError, match=r"notes.txt is a file, and a run is a folder: choose another --run"):
         Run.create(tmp_path / "notes.txt", tiny_network, tiny_recipe, Store(tiny_store))
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 

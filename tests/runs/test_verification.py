@@ -35,6 +35,12 @@ def test_a_flipped_bit_of_a_checkpoint_is_found(run, name):
     assert verify_run(run) == [{"file": name, "record": None, "problem": problem}]
 
 
+def test_a_best_network_that_is_missing_is_found(run):
+    (run / "best.safetensors").unlink()
+    problem = "it is missing: the newest checkpoint is used in its place"
+    assert verify_run(run) == [{"file": "best.safetensors", "record": None, "problem": problem}]
+
+
 @pytest.mark.parametrize("name", ["recipe.json", "architecture.json", "classes.json", "store.json"])
 def test_what_was_asked_and_cannot_be_read_is_found(run, name):
     (run / name).write_text("[")

@@ -224,6 +224,7 @@ def test_a_run_from_weights_goes_on_without_them_and_before_its_first_checkpoint
     assert state(resume(early)) == state(whole)
     (early / "latest.json").unlink()
     shutil.rmtree(early / "checkpoints")
+    (early / "log.jsonl").unlink()
     (source / "best.safetensors").write_bytes((source / Run(source).latest()).read_bytes())
     with pytest.raises(DataError, match=r"source holds other weights than .*early began with: put those back"):
         resume(early)

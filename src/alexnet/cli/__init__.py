@@ -35,21 +35,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, AlexNetError):
             complain(str(error))
             return 143 if isinstance(error.__cause__, Terminated) else error.exit_code
-        if isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC:
-            complain("what was to be printed cannot be written (no space left on device): send it elsewhere")
-            return 1
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            complain(f"{str(error.filename)[:60]}… is longer than a file's name can be: shorten it")
-            return UsageError.exit_code
-        if isinstance(error, PermissionError) and error.filename is not None:
-            complain(f"{error.filename} is not open to you ({error.strerror}): check its permissions")
-            return 1
         if interrupted := stopped_by(error):
             complain("interrupted")
             return 143 if isinstance(interrupted, Terminated) else 130
-        what = ": ".join(filter(None, (type(error).__name__, str(error))))
-        complain(f"{what} (unforeseen: --debug shows where)")
-        return 1
+        complain(explained(error))
+        return UsageError.exit_code if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG else 1
+
+
+def explained(error: Exception) -> str:
+    """Say in a line what happened where no code of ours has said it."""
+    if isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC:
+        return "what was to be printed cannot be written (no space left on device): send it elsewhere"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{str(error.filename)[:60]}… is longer than a file's name can be: shorten it"
+    if isinstance(error, PermissionError) and error.filename is not None:
+        return f"{error.filename} is not open to you ({error.strerror}): check its permissions"
+    if isinstance(error, MemoryError) or any(words in str(error) for words in ("allocate memory", "out of memory")):
+        return "there is not enough memory for this: lower --batch-size, or stop other programs"
+    what = ": ".join(filter(None, (type(error).__name__, str(error))))
+    return f"{what} (unforeseen: --debug shows where)"
 
 
 def stopped_by(error: BaseException) -> KeyboardInterrupt | None:

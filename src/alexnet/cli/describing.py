@@ -64,8 +64,8 @@ def tell_duplicates(store: "Store", groups: list["Group"], every: bool) -> None:
     extra = {split: sum(max(0, len(group.inside(split)) - 1) for group in groups) for split in store.splits}
     repeats = ", ".join(f"{count:,} in {split}" for split, count in extra.items())
     across = sum(len(group.splits) > 1 for group in groups)
-    number = f"{len(groups):,} group{'s' * (len(groups) > 1)}"
-    print(f"  duplicates: {number} of equal pictures, {across:,} in several splits; repeats: {repeats}")
+    counted = f"{len(groups):,} group{'s' * (len(groups) > 1)}"
+    print(f"  duplicates: {counted} of equal pictures, {across:,} in several splits; repeats: {repeats}")
     leaks = [group for group in groups if group.leaks]
     if leaks:
         number = sum(len(group.inside("train")) for group in leaks)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from alexnet.architectures import Architecture
 from alexnet.catalogue import ARCHITECTURES, SINGLE, named
 from alexnet.cli.options import Options, add_device, add_vary, chosen_device
-from alexnet.errors import UsageError
+from alexnet.errors import DataError, UsageError
 from alexnet.flags import add_flags, given
 from alexnet.recipe import SECTIONS, Recipe
 from alexnet.recipes import RECIPES, load_recipe
@@ -94,7 +94,11 @@ def run_train(options: Options) -> None:
     refuse_no_tensorboard(options)
     pretrained = options.weights is not None
     recipe = load_recipe(options.recipe or ("fine-tune" if pretrained else "fast"))
-    recipe = recipe.with_changes(**given(options, Recipe))
+    asked = given(options, Recipe)
+    recipe = recipe.with_changes(**asked)
+    for field in asked:
+        if condition := recipe.unused(field):
+            raise UsageError(f"--{field.replace('_', '-')} has no effect here: it is for {condition}")
     architecture = named(options.arch) if options.arch else SINGLE
     if not pretrained:
         varied(architecture, options.vary, recipe, pretrained)  # refused before anything is read
@@ -149,11 +153,15 @@ def show(run: "Run") -> None:
     from alexnet.report.curves import draw
 
     network = run.trained().network
-    last = run.log()[-1]
-    print(f"{run.path}: top-1 {last['val_top1']:.2%} after {last['images_seen']:,} images")
+    try:
+        if result := run.result():
+            best = ", the best epoch's," if result[0] == "val" else ""
+            print(f"{run.path}: {result[0]} top-1 {result[1]:.2%}{best} after {run.log()[-1]['images_seen']:,} images")
+    except DataError as error:
+        print(f"note: {error}", file=sys.stderr)
     try:
         draw(run.path, conv1_kernels(network), network.architecture.towers)
-    except UsageError as error:
+    except (UsageError, DataError) as error:
         print(f"not all was drawn: {error}", file=sys.stderr)
     for picture in sorted(run.path.glob("*.png")):
         print(f"  {picture}")

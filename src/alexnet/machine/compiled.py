@@ -95,8 +95,8 @@ def _load() -> Library:
         name = f"compiled-{hashlib.sha256(facts).hexdigest()[:16]}.so"
         digest = hashlib.sha256(source).hexdigest()
         for folder in folders():
-            if (path := _compiled(compiler, flags, folder / name)) is not None:
-                return Library(ctypes.CDLL(str(path)), f"compiled for this processor{width()}", digest)
+            if (loaded := _loaded(compiler, flags, folder / name)) is not None:
+                return Library(loaded, f"compiled for this processor{width()}", digest)
         return Library(None, "no folder to compile into: set XDG_CACHE_HOME to one that can be written")
     except subprocess.TimeoutExpired:
         return Library(None, f"{compiler} took over {SECONDS} seconds")
@@ -105,6 +105,20 @@ def _load() -> Library:
         return Library(None, f"{compiler} failed: {lines[0] if lines else f'exit code {error.returncode}'}")
     except OSError as error:
         return Library(None, f"{compiler} failed: {error}")
+
+
+def _loaded(compiler: str, flags: tuple[str, ...], path: Path) -> ctypes.CDLL | None:
+    """Load the library at `path`, made now if it is not there or torn; None if its folder cannot be used."""
+    was_there = path.is_file()
+    if _compiled(compiler, flags, path) is None:
+        return None
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        if not was_there:
+            raise
+        path.unlink()
+        return None if _compiled(compiler, flags, path) is None else ctypes.CDLL(str(path))
 
 
 def _compiled(compiler: str, flags: tuple[str, ...], path: Path) -> Path | None:
@@ -120,6 +134,8 @@ def _compiled(compiler: str, flags: tuple[str, ...], path: Path) -> Path | None:
         begun = time.perf_counter()
         command = [compiler, *flags, "-o", str(temporary), str(SOURCE)]
         subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)  # noqa: S603
+        with open(temporary, "rb") as made:
+            os.fsync(made.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError:

@@ -132,8 +132,8 @@ def _add_legend(figure: "Figure", logs: list[Log]) -> None:
         names = [f"{log.name}  {_last(log, 'top1'):.1%}" for log in logs] + names
         lines = [Line2D([], [], color=c, linewidth=2.2) for _, c in zip(logs, cycle(COLOURS), strict=False)] + lines
     for columns in range(len(names), 0, -1):
-        look = {"loc": "outside upper left", "handlelength": 1.6, "columnspacing": 1.8}
-        legend = figure.legend(lines, names, ncols=columns, **look)
+        look = {"ncols": columns, "handlelength": 1.6, "columnspacing": 1.8}
+        legend = figure.legend(lines, names, loc="outside upper left", **look)
         for text in legend.get_texts():
             text.set_parse_math(False)
         if legend.get_window_extent().width <= figure.bbox.width:

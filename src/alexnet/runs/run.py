@@ -256,7 +256,9 @@ def held(path: Path) -> AbstractContextManager[None]:
 
 def refuse_taken(path: Path) -> None:
     """Refuse a place for a new run that holds something; what a killed making left there is nothing."""
-    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {"."} if path.exists() else set()
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file, and a run is a folder: choose another --run")
+    names = {entry.name for entry in path.iterdir()} if path.exists() else set()
     left = {LOCK, rotation.FOLDER, "recipe.json", "classes.json", "store.json", "weights.json"}
     if foreign := [name for name in names - left if not (name.startswith(".") and ".tmp-" in name)]:
         raise UsageError(

@@ -47,10 +47,21 @@ def _checkpoints(run: Run) -> Iterator[Problem]:
     files = rotation.newest_first(run.path)
     for file in [*files, *run.path.glob(rotation.BEST)]:
         yield from _problem(run, str(file.relative_to(run.path)), partial(_look, run, file))
+    if not (run.path / rotation.BEST).is_file() and _had_best(run):
+        yield _told(rotation.BEST, None, "it is missing: the newest checkpoint is used in its place")
     if files and rotation.pointed_at(run.path) is None:
         yield _told(
             rotation.POINTER, None, "it names no checkpoint that is there: resume the run, which writes it anew"
         )
+
+
+def _had_best(run: Run) -> bool:
+    """Whether an epoch has ended after which the best network was written."""
+    try:
+        result = run.result()
+    except AlexNetError:
+        return False  # told elsewhere
+    return result is not None and result[0] == "val"
 
 
 def _look(run: Run, file: Path) -> None:

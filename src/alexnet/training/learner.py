@@ -4,6 +4,7 @@ A position in training is two integers, epoch and batch: the order of pictures a
 functions of them, so a run that was stopped goes on as if it had not been.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -76,6 +77,16 @@ class Learner:
         self.epoch, self.batch = self.epoch + 1, 0
         self.tally = Tally.zero(self.device)
         self.freeze()
+
+    def begin_epoch_anew(self) -> None:
+        """Keep what was learned, but begin the epoch that runs from its first batch, and count by the store at hand."""
+        self.images_seen, self.batch = self.epoch * len(self.store.splits["train"]), 0
+        self.tally = Tally.zero(self.device)
+
+    def forget_results(self) -> None:
+        """Forget what was best, as it was measured on other pictures."""
+        self.best_top1 = -1.0
+        self.schedule.best_error, self.schedule.epochs_since_best = math.inf, 0
 
     def freeze(self) -> None:
         """Let those layers stand still whose time to learn is over in the epoch that runs."""

@@ -14,18 +14,18 @@ from alexnet.data import view_kernels
 from alexnet.data.chance import Chance, order
 from alexnet.data.store import Store
 from alexnet.durable import fault
-from alexnet.errors import DataError, UsageError
+from alexnet.errors import DataError
 from alexnet.machine import compiled
 from alexnet.progress import Progress, duration, say
 from alexnet.recipe import Recipe
-from alexnet.rotation import refuse_full, tidy
-from alexnet.runs.checkpoint import Checkpoint
+from alexnet.rotation import refuse_full
 from alexnet.runs.run import Run, held, refuse_taken
 from alexnet.stopping import Stop
 from alexnet.training.computing import Computing
 from alexnet.training.divergence import Guard, NotFinite
 from alexnet.training.learner import PYTORCH, Learner
 from alexnet.training.preflight import notes, refuse_mismatch, resolve
+from alexnet.training.restoring import restored, say_notes
 from alexnet.training.saving import SAVE_EVERY, Saver
 from alexnet.training.stuck import StuckWatch, likely_cause
 from alexnet.training.tally import Tally
@@ -200,14 +200,9 @@ def train(
     refuse_taken(path)
     with held(path):  # from before it is made, so that of two that begin together one goes on
         run = Run.create(path, architecture, recipe, store, weights)
-        _say(*learner.notes, *notes(learner, weights))
+        say_notes(*learner.notes, *notes(learner, weights))
         learn(learner, run, save_every, repeatable, tensorboard)
     return run
-
-
-def _say(*notes: str) -> None:
-    for note in notes:
-        say(f"note: {note}")
 
 
 def resume(
@@ -231,8 +226,9 @@ def resume(
         tensorboard: As for `learn`.
 
     Raises:
-        UsageError: If there is no run, or `max_updates` cut its last epoch short and now asks for more.
-        DataError: If its store is gone or changed, its checkpoints cannot be read, or they are of something else.
+        UsageError: If there is no run, its store has another number of classes or too few pictures, or `max_updates`
+            cut its last epoch short and now asks for more.
+        DataError: If its store is gone or changed, its checkpoints are gone, cannot be read, or are of something else.
         AlexNetError: If there is no room for checkpoints, or another command holds the run.
     """
     run = Run(path)
@@ -252,45 +248,16 @@ def _go_on(
 ) -> Run:
     """Go on with a run that is held, by the kernels that it began with."""
     checkpoint = run.newest() if run.has_checkpoint else None
+    if checkpoint is None and run.journal.log.is_file():  # which is written after the first checkpoint
+        raise DataError(
+            f"{run.path} has no checkpoint any more, from which it could go on; its best network can still be used: "
+            "train anew in another folder"
+        )
     machine = checkpoint.facts.get("machine") if checkpoint else None
     with compiled.without() if isinstance(machine, dict) and machine.get("kernels") == PYTORCH else nullcontext():
-        learner = _restored(run, checkpoint, store, device, allow_changes)
+        learner = restored(run, checkpoint, store, device, allow_changes)
         if not learner.finished:
             refuse_full(run.path, *learner.room())
             say(f"note: {run.path} was not finished: it goes on after {learner.images_seen:,} images")
             learn(learner, run, save_every, repeatable, tensorboard)
     return run
-
-
-def _restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str, allow_changes: bool) -> Learner:
-    """Make the learner of a run as it was at a checkpoint, or as it began."""
-    architecture, recipe, odd = run.architecture, run.recipe, list[str]()
-    if checkpoint is not None:
-        odd = checkpoint.differences(architecture, recipe, store)
-        if odd and not allow_changes:
-            way_out = f"put that back, or allow it with alexnet resume {run.path} --allow-changes"
-            raise DataError(f"{checkpoint.path} was made with something else ({'; '.join(odd)}): {way_out}")
-        checkpoint.refuse_other(architecture)
-    # A checkpoint has the weights already that the run began with.
-    learner = Learner(store, architecture, recipe, torch.device(device), None if checkpoint else run.weights())
-    tidy(run.path, checkpoint.path if checkpoint else None)
-    if checkpoint is not None:
-        learner.restore(checkpoint)
-        _refuse_to_make_up(checkpoint, learner)
-        _say(*learner.notes)
-        run.journal.write(learner.history)
-    if not learner.finished:
-        _say(*(f"{text}: the end will be another than it would have been" for text in odd))
-    if not (learner.finished and odd):
-        run.learns_from(store)
-    return learner
-
-
-def _refuse_to_make_up(checkpoint: Checkpoint, learner: Learner) -> None:
-    """Refuse more updates for a run whose last epoch was cut short: its rest would be left out, the schedule jump."""
-    was, now = checkpoint.facts["recipe"].get("max_updates"), learner.recipe.max_updates
-    if was and was != now and learner.cut_short and (not now or now > learner.updates):
-        raise UsageError(
-            f"{checkpoint.path} is of a run whose max_updates {was} cut epoch {learner.epoch} short, and the rest of "
-            f"it cannot be made up: put {was} back into recipe.json, or train anew in another folder"
-        )
