@@ -148,11 +148,14 @@ def test_a_home_that_is_unknown_is_no_folder(monkeypatch):
 
 
 @needs_compiler
-def test_a_torn_library_is_compiled_again(fresh, compilations, monkeypatch):
+def test_a_torn_library_is_compiled_again(fresh, compilations, monkeypatch, tmp_path):
     assert compiled.library().functions is not None
-    (file,) = fresh.rglob("*.so")
-    file.unlink()  # another file: this process has the old one in its memory
-    file.write_bytes(b"")
+    (file,) = fresh.iterdir()
+    other = tmp_path / "other" / "alexnet"  # elsewhere: this process has the first one in its memory
+    other.mkdir(parents=True, mode=0o700)
+    (other / file.name).write_bytes(b"")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(other.parent))
     monkeypatch.setattr(compiled, "_library", None)
     assert compiled.library().functions is not None
     assert len(compilations) == 2
+    assert (other / file.name).stat().st_size > 0
