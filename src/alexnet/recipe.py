@@ -33,6 +33,22 @@ def _about(help: str, low: float = 0, high: float = 0) -> dict[str, Any]:
     return {"help": help, "low": low, "high": high}
 
 
+# Fields that have an effect only beside some values of another one: these, or, without any, those above 0.
+READ_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
+    "lr_patience": ("schedule", ("plateau",)),
+    "lr_drops": ("schedule", ("plateau", "stairs")),
+    "lr_drop_factor": ("schedule", ("plateau", "stairs", "steps")),
+    "lr_steps": ("schedule", ("steps",)),
+    "first_layer_gain": ("start", ("he",)),
+    "crop_scale_low": ("crop", ("random-resized",)),
+    "rotation_probability": ("rotation", ()),
+    "colour_form": ("colour_noise", ()),
+    "colour_axes": ("colour_noise", ()),
+    "colour_probability": ("colour_noise", ()),
+    "colour_noise_until": ("colour_noise", ()),
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What is learned and how; the defaults are the printed paper's.
@@ -184,20 +200,10 @@ class Recipe:
 
     def unused(self, field: str) -> str:
         """Say when a field has an effect, if it has none beside the others; else nothing."""
-        falls = {"plateau": ("lr_patience", "lr_drops", "lr_drop_factor"), "stairs": ("lr_drops", "lr_drop_factor")}
-        falls["steps"] = ("lr_steps", "lr_drop_factor")
-        where = [schedule for schedule, fields in falls.items() if field in fields]
-        colour = ("colour_form", "colour_axes", "colour_probability", "colour_noise_until")
-        for concerned, met, condition in (
-            (where, self.schedule in where, f"--schedule {' or '.join(where)}"),
-            (field == "first_layer_gain", self.start == "he", "--start he"),
-            (field == "crop_scale_low", self.crop == "random-resized", "--crop random-resized"),
-            (field == "rotation_probability", self.rotation > 0, "--rotation above 0"),
-            (field in colour, self.colour_noise > 0, "--colour-noise above 0"),
-        ):
-            if concerned and not met:
-                return condition
-        return ""
+        other, values = READ_WITH.get(field, ("", ()))
+        if not other or (getattr(self, other) in values if values else getattr(self, other) > 0):
+            return ""
+        return f"--{other.replace('_', '-')} {' or '.join(values) or 'above 0'}"
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data for `recipe.json`: every field, tuples as lists."""

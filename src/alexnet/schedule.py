@@ -59,6 +59,10 @@ class Schedule:
         if self.epochs_since_best >= self.recipe.lr_patience and self.drops < self.recipe.lr_drops:
             self.drops, self.epochs_since_best = self.drops + 1, 0
 
+    def forget_best(self) -> None:
+        """Forget the least error, as it was measured on other pictures; what has fallen stays so."""
+        self.best_error, self.epochs_since_best = math.inf, 0
+
     @property
     def finished(self) -> bool:
         """Whether training should end early: all drops are done and the error stands still again."""

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexnet.cli.options import Options, add_device, chosen_device, refuse_missing_folder
+from alexnet.cli.options import Options, add_device, chosen_device, refuse_unwritable_png
 from alexnet.cli.pictures import chosen_store, picture_files
 from alexnet.errors import DataError, complain, printable
 
@@ -36,7 +36,6 @@ def add_neighbors(parser: argparse.ArgumentParser) -> None:
 
 def run_neighbors(options: Options) -> int:
     """Find the nearest training pictures, by the network and by pixels, and draw them; 3 if a query was no picture."""
-    from alexnet.data.canvas import refuse_other_than_png
     from alexnet.neighbors import Gallery
     from alexnet.prediction import load
     from alexnet.progress import Progress
@@ -44,8 +43,7 @@ def run_neighbors(options: Options) -> int:
     home = options.run if options.run.is_dir() else options.run.parent
     out = options.out or (None if options.json else home / "neighbors.png")
     if out:
-        refuse_other_than_png(out)
-        refuse_missing_folder(out)
+        refuse_unwritable_png(out)
     model = load(options.run, chosen_device(options))
     store = chosen_store(options)
     asked, refused = queries(options, model, store)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexnet.catalogue import ARCHITECTURES, named
 from alexnet.cli.describing import TABLE, tell
-from alexnet.cli.options import Options, refuse_missing_folder
+from alexnet.cli.options import Options, refuse_unwritable_png
 from alexnet.errors import UsageError, did_you_mean
 from alexnet.recipe import Recipe
 from alexnet.recipes import RECIPES, load_recipe
@@ -80,18 +80,14 @@ def refuse_contradictions(options: Options) -> None:
 
 def chosen_drawings(options: Options, store: "Store") -> list[tuple[Path, Callable[[], str]]]:
     """List the drawings that are asked for, each with its file; what cannot be drawn is refused now."""
-    from alexnet.data.canvas import refuse_other_than_png
-
     if options.split not in store.splits:
         raise UsageError(f"{store.path} has no split {options.split}: {did_you_mean(options.split, store.splits)}")
     paths = [options.sheet, (options.stages or [None])[0], options.batch, options.colour]
-    for path in paths:
-        if path is not None:
-            refuse_other_than_png(path)
-            refuse_missing_folder(path)
-    named = [path for path in paths if path is not None]
-    if len(set(named)) < len(named):
-        raise UsageError(f"{max(named, key=named.count)} would hold several drawings: give each a file of its own")
+    files = [path for path in paths if path is not None]
+    for file in files:
+        refuse_unwritable_png(file)
+        if files.count(file) > 1:
+            raise UsageError(f"{file} would hold several drawings: give each a file of its own")
     chosen = zip(paths, (sheet, stages, batch, colours), strict=True)
     return [(path, drawing(options, store)) for path, drawing in chosen if path is not None]
 

@@ -35,6 +35,14 @@ def refuse_missing_folder(path: Path) -> None:
         raise UsageError(f"{path}: there is no folder {path.parent}, make it first")
 
 
+def refuse_unwritable_png(path: Path) -> None:
+    """Refuse a picture that nobody would look for under its name, or whose folder is not there."""
+    from alexnet.data.canvas import refuse_other_than_png
+
+    refuse_other_than_png(path)
+    refuse_missing_folder(path)
+
+
 def add_vary(parser: argparse.ArgumentParser) -> None:
     """Add --vary."""
     parser.add_argument(

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alexnet.cli.options import Options, add_device, chosen_device, refuse_missing_folder
+from alexnet.cli.options import Options, add_device, chosen_device, refuse_unwritable_png
 from alexnet.cli.pictures import chosen_store, picture_files
 from alexnet.errors import DataError, UsageError, complain, printable
 
@@ -66,8 +66,6 @@ def run_predict(options: Options) -> int:
 
 def refuse_contradictions(options: Options) -> None:
     """Refuse what would have no effect, before anything is read."""
-    from alexnet.data.canvas import refuse_other_than_png
-
     if options.top < 1:
         raise UsageError(f"--top {options.top} shows nothing: give 1 or more")
     if options.choose and options.images:
@@ -77,8 +75,7 @@ def refuse_contradictions(options: Options) -> None:
     if not options.choose and not options.images:
         raise UsageError("there is no picture: give files, folders, - and a list of them, or --choose surest")
     if options.sheet:
-        refuse_other_than_png(options.sheet)
-        refuse_missing_folder(options.sheet)
+        refuse_unwritable_png(options.sheet)
 
 
 def answered(options: Options, model: "Model", files: list[Path]) -> "Iterator[tuple[Path, list[Guess] | str]]":

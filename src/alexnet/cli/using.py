@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexnet.architectures import INPUTS
-from alexnet.cli.options import Options, add_device, chosen_device, refuse_missing_folder
+from alexnet.cli.options import Options, add_device, chosen_device, refuse_missing_folder, refuse_unwritable_png
 from alexnet.errors import AlexNetError, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
 
 def run_filters(options: Options) -> None:
     """Draw what the layers of a run learned."""
-    from alexnet.data.canvas import refuse_other_than_png
     from alexnet.filters import conv1_kernels, draw_filters
     from alexnet.runs.run import Run
     from alexnet.tower_colours import divide, told
@@ -48,8 +47,7 @@ def run_filters(options: Options) -> None:
         raise UsageError("--units and --store are for --layer: name one")
     run, what = Run(options.run), f"-{options.layer}" if options.layer else "-growth" if options.growth else ""
     out = options.out or run.path / f"filters{what}.png"
-    refuse_other_than_png(out)
-    refuse_missing_folder(out)
+    refuse_unwritable_png(out)
     if options.layer:
         draw_layer(options, run, out)
     elif options.growth:
@@ -113,7 +111,6 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 def run_export(options: Options) -> None:
     """Write a run's best network for others to use."""
     from alexnet.prediction import load
-    from alexnet.runs.run import Run
     from alexnet.weights import write
     from alexnet.weights.writing import ENDINGS
 
@@ -139,10 +136,21 @@ def run_export(options: Options) -> None:
             pixels = INPUTS[model.network.architecture.input]
             print(f"note: {path} does not tell its pixels: {pixels}", file=sys.stderr)
     else:
-        run = Run(options.run) if Run.lies_at(options.run) else None
-        result = run.result() if run else None
-        model.save_pretrained(path, {f"top-1, {result[0]}": result[1]} if result else {}, run.told() if run else "")
+        export_folder(options, model)
     print(path)
+
+
+def export_folder(options: Options, model: "Model") -> None:
+    """Write a folder for from_pretrained, whose card tells the run's result."""
+    from alexnet.runs.run import Run
+
+    results, data = dict[str, float](), ""
+    if Run.lies_at(options.run):  # a file or a folder of weights knows neither
+        run = Run(options.run)
+        data = run.told()
+        if result := run.result():
+            results[f"top-1, {result[0]}"] = result[1]
+    model.save_pretrained(options.file, results, data)
 
 
 def export_program(options: Options, model: "Model") -> None:

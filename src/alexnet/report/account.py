@@ -126,8 +126,10 @@ def store_of(run: Run, moved: Path | None) -> tuple[Store | None, str]:
 
 
 def pictures_of(run: Path, moved: Path | None, split: str | None, with_neighbors: bool = True) -> int:
-    """Count the pictures that `account_of` will look at, the training pictures twice; none without a store."""
+    """Count the pictures that `account_of` will look at, with neighbors the training pictures twice, too."""
     store, _ = store_of(Run(run), moved)
     if store is None:
         return 0
-    return len(store.split(split)) + 2 * len(store.splits["train"]) * with_neighbors
+    looked_at = store.split(split)
+    searched = with_neighbors and looked_at.name != "train"
+    return len(looked_at) + 2 * len(store.splits["train"]) * searched

@@ -117,8 +117,7 @@ def look(
         Mistake(answer, float(truth[place])) for answer, place in zip(told["mistakes"], places["mistakes"], strict=True)
     ]
     # A training picture is nearest to itself, which tells nothing.
-    with_neighbors = folder is not None and split != "train"
-    layer, alike = neighbors(model, store, split, folder, progress) if folder and with_neighbors else ("", [])
+    layer, alike = neighbors(model, store, split, folder, progress) if folder and split != "train" else ("", [])
     return Look(split, result, told["surest"], told["random"], mistakes, layer, alike)
 
 

@@ -269,5 +269,9 @@ def refuse_taken(path: Path) -> None:
 
 def _facts(store: Store) -> dict[str, Any]:
     """Tell what a run has to know of its store."""
-    place = {"path": str(store.path.resolve()), "digest": store.digest, "side": store.side}
-    return {**place, "watched": store.watched.name}
+    return {
+        "path": str(store.path.resolve()),
+        "digest": store.digest,
+        "side": store.side,
+        "watched": store.watched.name,
+    }

@@ -4,7 +4,6 @@ A position in training is two integers, epoch and batch: the order of pictures a
 functions of them, so a run that was stopped goes on as if it had not been.
 """
 
-import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -86,7 +85,7 @@ class Learner:
     def forget_results(self) -> None:
         """Forget what was best, as it was measured on other pictures."""
         self.best_top1 = -1.0
-        self.schedule.best_error, self.schedule.epochs_since_best = math.inf, 0
+        self.schedule.forget_best()
 
     def freeze(self) -> None:
         """Let those layers stand still whose time to learn is over in the epoch that runs."""

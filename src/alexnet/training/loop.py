@@ -24,8 +24,8 @@ from alexnet.stopping import Stop
 from alexnet.training.computing import Computing
 from alexnet.training.divergence import Guard, NotFinite
 from alexnet.training.learner import PYTORCH, Learner
-from alexnet.training.preflight import notes, refuse_mismatch, resolve
-from alexnet.training.restoring import restored, say_notes
+from alexnet.training.preflight import notes, refuse_mismatch, resolve, say_notes
+from alexnet.training.restoring import restored
 from alexnet.training.saving import SAVE_EVERY, Saver
 from alexnet.training.stuck import StuckWatch, likely_cause
 from alexnet.training.tally import Tally

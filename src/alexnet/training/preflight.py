@@ -5,6 +5,7 @@ from dataclasses import replace
 from alexnet.architectures import INPUTS, Architecture
 from alexnet.data.store import Store
 from alexnet.errors import UsageError
+from alexnet.progress import say
 from alexnet.recipe import Recipe
 from alexnet.training.learner import Learner
 from alexnet.weights import Weights
@@ -50,3 +51,9 @@ def notes(learner: Learner, weights: Weights | None) -> list[str]:
         path = learner.store.path
         told.append(f"{path} has no val: the test error lowers the rate, and is no fair measure after that")
     return told
+
+
+def say_notes(*notes: str) -> None:
+    """Say notes, a line each."""
+    for note in notes:
+        say(f"note: {note}")

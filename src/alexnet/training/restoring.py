@@ -4,12 +4,11 @@ import torch
 
 from alexnet.data.store import Store
 from alexnet.errors import DataError, UsageError
-from alexnet.progress import say
 from alexnet.rotation import tidy
 from alexnet.runs.checkpoint import Checkpoint
 from alexnet.runs.run import Run
 from alexnet.training.learner import Learner
-from alexnet.training.preflight import refuse_mismatch
+from alexnet.training.preflight import refuse_mismatch, say_notes
 
 
 def restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str, allow_changes: bool) -> Learner:
@@ -42,7 +41,8 @@ def restored(run: Run, checkpoint: Checkpoint | None, store: Store, device: str,
         if other_store:
             learner.forget_results()
         if other_store or (learner.batch and checkpoint.facts["recipe"].get("batch_size") != recipe.batch_size):
-            say_notes(*["what was learned so far is kept, but the epoch begins anew"] * bool(learner.batch))
+            if learner.batch:
+                say_notes("what was learned so far is kept, but the epoch begins anew")
             learner.begin_epoch_anew()
         say_notes(*learner.notes)
         run.journal.write(learner.history)
@@ -61,9 +61,3 @@ def _refuse_to_make_up(checkpoint: Checkpoint, learner: Learner) -> None:
             f"{checkpoint.path} is of a run whose max_updates {was} cut epoch {learner.epoch} short, and the rest of "
             f"it cannot be made up: put {was} back into recipe.json, or train anew in another folder"
         )
-
-
-def say_notes(*notes: str) -> None:
-    """Say what is seldom meant, a line each."""
-    for note in notes:
-        say(f"note: {note}")

@@ -117,16 +117,11 @@ def _refuse_foreign(folder: Path) -> None:
         ours = json.loads((folder / CONFIG).read_bytes())["model_type"] == MODEL_TYPE
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
-    if (
-        foreign := sorted({entry.name for entry in folder.iterdir()} - {CONFIG, MODEL, STATISTICS, CARD})
-        if ours
-        else []
-    ):
-        raise UsageError(
-            f"{folder} holds {foreign[0]} too, which would be lost: write to another place, copy from there"
-        )
     if not ours:
         raise UsageError(f"{folder} exists and is no pretrained folder of alexnet: choose another place, or remove it")
+    if foreign := {entry.name for entry in folder.iterdir()} - {CONFIG, MODEL, STATISTICS, CARD}:
+        lost = min(foreign)
+        raise UsageError(f"{folder} holds {lost} too, which would be lost: write to another place, copy from there")
 
 
 def read_folder(folder: Path) -> Folder:
