@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 
 
@@ -30,7 +31,7 @@ class Diverged(AlexNetError):
 
 
 class Interrupted(AlexNetError):
-    """The user pressed Ctrl-C; what was done is saved and the message says how to go on."""
+    """A signal asked to stop, mostly Ctrl-C; what was done is saved and the message says how to go on."""
 
     exit_code = 130
 
@@ -56,6 +57,7 @@ def printable(words: str) -> str:
 
 
 def complain(text: str) -> None:
-    """Tell an error in one line, on standard error."""
+    """Tell an error in one line, on standard error; where nobody can read it, the exit code has to do."""
     if sys.stderr is not None:  # closed by whoever started this
-        sys.stderr.write(f"error: {printable(' '.join(text.splitlines()))}\n")
+        with suppress(OSError):
+            sys.stderr.write(f"error: {printable(' '.join(text.splitlines()))}\n")

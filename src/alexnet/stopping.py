@@ -1,4 +1,4 @@
-"""Stopping when asked: Ctrl-C and SIGTERM, and what they may interrupt."""
+"""Stopping when asked: Ctrl-C, SIGTERM and SIGHUP (the terminal was closed), and what they may interrupt."""
 
 import signal
 import threading
@@ -12,7 +12,20 @@ class Stopped(Exception):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM asked to end at once; it takes the way of a Ctrl-C, which every clean-up knows."""
+    """SIGTERM or SIGHUP asked to end at once; it takes the way of a Ctrl-C, which every clean-up knows.
+
+    Attributes:
+        signal: Which of them.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
+
+
+def exit_code(interruption: KeyboardInterrupt) -> int:
+    """Give the code that shells give to what a signal ended: 128 and its number."""
+    return 128 + (interruption.signal if isinstance(interruption, Terminated) else signal.SIGINT)
 
 
 @dataclass
@@ -29,7 +42,7 @@ class Stop:
 
 @contextmanager
 def stop_at_signals(leave: Callable[[int], None]) -> Iterator[Stop]:
-    """Let the first Ctrl-C or SIGTERM ask to stop at the next `check`; a second one ends at once.
+    """Let the first Ctrl-C, SIGTERM or SIGHUP ask to stop at the next `check`; a second one ends at once.
 
     Args:
         leave: Called with the signal when the block has stopped for it; to save. Signals are still heard then.
@@ -38,10 +51,10 @@ def stop_at_signals(leave: Callable[[int], None]) -> Iterator[Stop]:
 
     def ask(number: int, frame: object) -> None:
         if stop.signal is not None:
-            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
         stop.signal = number
 
-    with heard(ask, signal.SIGINT, signal.SIGTERM):
+    with heard(ask, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         try:
             yield stop
         except Stopped:
@@ -49,13 +62,13 @@ def stop_at_signals(leave: Callable[[int], None]) -> Iterator[Stop]:
 
 
 @contextmanager
-def end_at_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, so that what is half done is cleaned up."""
+def end_when_terminated() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that what is half done is cleaned up."""
 
     def end(number: int, frame: object) -> None:
-        raise Terminated
+        raise Terminated(number)
 
-    with heard(end, signal.SIGTERM):
+    with heard(end, signal.SIGTERM, signal.SIGHUP):
         yield
 
 
@@ -66,7 +79,14 @@ def heard(handler: Callable[[int, object], None], *numbers: int) -> Iterator[Non
     heard_here = numbers if threading.current_thread() is threading.main_thread() else ()
     # What whoever started this lets it ignore, as a shell does Ctrl-C for what runs in the background, stays ignored.
     heard_here = tuple(number for number in heard_here if signal.getsignal(number) is not signal.SIG_IGN)
-    before = {number: signal.signal(number, handler) for number in heard_here}
+
+    def hear(number: int, frame: object) -> None:
+        if number == signal.SIGHUP:
+            # Of a terminal that closes both the shell and the kernel tell; the second word must not hurry the first.
+            signal.signal(number, signal.SIG_IGN)
+        handler(number, frame)
+
+    before = {number: signal.signal(number, hear) for number in heard_here}
     try:
         yield
     finally:

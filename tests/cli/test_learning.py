@@ -255,6 +255,16 @@ def test_a_stopped_process_says_how_to_go_on_and_ends_the_same(command, tmp_path
     assert end_of(Run("mine")) == longer_end
 
 
+def test_a_terminal_that_closes_loses_nothing(command, tmp_path, longer_store, longer_end):
+    process, terminal = on_terminal(["train", longer_store, *LONGER, "--run", "mine"], tmp_path)
+    read_until_in_the_middle(terminal)
+    os.close(terminal)
+    assert process.wait(20) == 129
+    assert 0 < Checkpoint.read(Run(tmp_path / "mine").latest()).facts["images_seen"] < 384
+    assert command("resume", "mine").code == 0
+    assert end_of(Run("mine")) == longer_end
+
+
 # What the network is shown.
 
 

@@ -356,7 +356,7 @@ def kill_at(monkeypatch, number, count, times=1):
     monkeypatch.setattr(learner_module, "set_rate", signalled)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_after_the_update_and_saves(start, tmp_path, monkeypatch, number, code):
     before = signal.getsignal(number)
     kill_at(monkeypatch, number, 2)

@@ -69,7 +69,7 @@ def leave(saver, number=signal.SIGINT):
         stop.check()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_asked_to_stop_it_saves_and_says_how_to_go_on(make, number, code):
     saver = make()
     with pytest.raises(Interrupted, match=r"stopped after 16 images; go on with: alexnet resume .*run") as caught:

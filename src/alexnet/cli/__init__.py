@@ -13,14 +13,14 @@ from alexnet.cli import evaluating, finding, learning, looking, predicting, repo
 from alexnet.cli.options import Options, add_device
 from alexnet.errors import AlexNetError, UsageError, complain
 from alexnet.flags import Parser
-from alexnet.stopping import Terminated, end_at_sigterm
+from alexnet.stopping import Terminated, end_when_terminated, exit_code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, or that of the error that ended it."""
     given_arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        with end_at_sigterm():
+        with end_when_terminated():
             return run(given_arguments)
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain once more while it ends.
@@ -28,16 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt as error:
         complain("interrupted")
-        return 143 if isinstance(error, Terminated) else 130
+        return exit_code(error)
     except Exception as error:
         if "--debug" in given_arguments:
             raise
         if isinstance(error, AlexNetError):
             complain(str(error))
-            return 143 if isinstance(error.__cause__, Terminated) else error.exit_code
+            return exit_code(error.__cause__) if isinstance(error.__cause__, Terminated) else error.exit_code
         if interrupted := stopped_by(error):
             complain("interrupted")
-            return 143 if isinstance(interrupted, Terminated) else 130
+            return exit_code(interrupted)
         complain(explained(error))
         return UsageError.exit_code if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG else 1
 

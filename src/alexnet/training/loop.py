@@ -47,7 +47,7 @@ def learn(
     Raises:
         Diverged: If loss or gradient is not finite; the update is not made and the last checkpoint stays.
         AlexNetError: If a checkpoint cannot be written; the last one stays.
-        Interrupted: After Ctrl-C or SIGTERM, when the state is saved.
+        Interrupted: After Ctrl-C, SIGTERM or SIGHUP, when the state is saved.
     """
     split = learner.store.splits["train"]
     run.journal.cut(learner.updates)

@@ -91,7 +91,7 @@ class Saver:
         """Let a signal stop the block and save, and let what is not finite end it with advice.
 
         Raises:
-            Interrupted: After Ctrl-C or SIGTERM, when the state is saved.
+            Interrupted: After Ctrl-C, SIGTERM or SIGHUP, when the state is saved.
             Diverged: If something is not finite; the last checkpoint stays.
         """
         try:
