@@ -13,7 +13,7 @@ def other(account):
     look = replace(account.look, result=replace(account.look.result, top1=1.0))
     architecture = account.architecture.with_classes(12)
     changed = account.recipe.with_changes(lr=0.5, warmup_epochs=1)
-    return replace(account, path=Path("other"), look=look, architecture=architecture, recipe=changed)
+    return replace(account.called("other"), path=Path("other"), look=look, architecture=architecture, recipe=changed)
 
 
 def test_the_best_result_stands_first(account, other):

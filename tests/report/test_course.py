@@ -1,7 +1,5 @@
 """Tests of alexnet.report.course."""
 
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -35,7 +33,7 @@ def test_one_run_has_its_charts_and_a_legend(account):
 
 
 def test_several_runs_are_in_the_same_charts(account, bare):
-    other = replace(bare, path=Path("other & more"))
+    other = bare.called("other & more")
     text = curves([account, other]).markup()
     assert text.count('role="img"') == len(CHARTS)
     assert text.count("<li><svg") == 4

@@ -3,7 +3,7 @@
 import pytest
 
 from alexnet.errors import DataError
-from alexnet.report.log import read_log
+from alexnet.report.log import names_apart, read_log
 
 from .conftest import line
 
@@ -14,6 +14,13 @@ def test_log_is_read_by_columns(logged):
     assert log["epoch"].tolist() == [1, 2, 3]
     assert log["lr"].tolist() == [0.01, 0.001, 0.001]
     assert log["val_loss"].tolist() == [2.5, 1.25, 2.5 / 3]
+
+
+def test_runs_of_one_name_are_told_apart_by_the_folders_above(tmp_path):
+    first, second = tmp_path / "dogs" / "run", tmp_path / "cats" / "run"
+    assert names_apart([first, second]) == ["dogs/run", "cats/run"]
+    assert names_apart([first, tmp_path / "cats" / "other"]) == ["run", "other"]
+    assert names_apart([first, first]) == ["run", "run"]
 
 
 def test_an_unfinished_last_line_is_left_out(logged):

@@ -84,6 +84,11 @@ def test_a_run_is_told_whole(account):
     assert account.store.digest in text
 
 
+def test_runs_of_one_name_are_told_apart(account):
+    text = page([replace(account, path=Path("/dogs/run")), replace(account, path=Path("/cats/run"))])
+    assert "dogs/run, cats/run" in text
+
+
 def test_without_a_store_the_rest_is_told(bare):
     text = page([bare])
     assert "There are no pictures on this page: " in text

@@ -1,7 +1,7 @@
 """All that a page tells of one run, read from its folder and, where that is there, from its store."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +54,12 @@ class Account:
 
     @property
     def name(self) -> str:
-        """Name of the run's folder."""
-        return self.path.resolve().name
+        """What the run is called on its page."""
+        return self.log.name
+
+    def called(self, name: str) -> "Account":
+        """Give the same under another name."""
+        return replace(self, log=replace(self.log, name=name))
 
     @property
     def figures(self) -> dict[str, float | None]:

@@ -4,6 +4,7 @@ The log of one or several runs goes in; each curve is drawn once, in the same co
 """
 
 import json
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from jaxtyping import Float
 
 from alexnet.filters import draw_filters
 from alexnet.report.figures import COLOURS, QUIET, saved_figure
-from alexnet.report.log import Log, read_log
+from alexnet.report.log import Log, names_apart, read_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def draw_curves(runs: list[Path], path: Path) -> None:
         DataError: If a log cannot be read.
         AlexNetError: If the file cannot be written.
     """
-    logs = [read_log(run) for run in runs]
+    logs = [replace(read_log(run), name=name) for run, name in zip(runs, names_apart(runs), strict=True)]
     with saved_figure(path, 8, 3.9) as figure:
         _draw(figure, logs)
 
@@ -159,10 +160,10 @@ def draw_updates(runs: list[Path], path: Path, level: float, level_name: str) ->
         axes = figure.subplots()
         axes.axhline(level, color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(level_name, (0, level), (4, -11), textcoords="offset points", color=QUIET)
-        for run, of_run, colour in zip(runs, rows, cycle(COLOURS), strict=False):
+        for name, of_run, colour in zip(names_apart(runs), rows, cycle(COLOURS), strict=False):
             updates, losses = [row["update"] for row in of_run], [row["loss"] for row in of_run]
             alone = "o" if len(updates) == 1 else None
-            axes.plot(updates, losses, color=colour, linewidth=1.8, marker=alone, label=run.resolve().name)
+            axes.plot(updates, losses, color=colour, linewidth=1.8, marker=alone, label=name)
         axes.set_title("Training loss, mean of ten updates")
         axes.set_xlabel("Update")
         axes.grid(axis="y")

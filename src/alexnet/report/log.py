@@ -1,6 +1,7 @@
 """The log of a run as columns of numbers, to be drawn and told."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ class Log:
     """The log of a run, one number per epoch; NaN where the run did not measure.
 
     Attributes:
-        name: Of the run's folder.
+        name: What the run is called in pictures and tables.
         columns: A row of numbers for each key of `log.jsonl`.
     """
 
@@ -30,6 +31,19 @@ class Log:
 
     def __getitem__(self, key: str) -> Float[np.ndarray, " epochs"]:
         return self.columns[key]
+
+
+def names_apart(runs: Sequence[Path]) -> list[str]:
+    """Call runs by their folders, with as many of the folders above as tell them apart.
+
+    >>> names_apart([Path("/dogs/first"), Path("/cats/first"), Path("/cats/second")])
+    ['dogs/first', 'cats/first', 'cats/second']
+    """
+    paths = [run.resolve() for run in runs]
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(set(paths)):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in paths]
 
 
 def read_log(run: Path) -> Log:
@@ -50,7 +64,7 @@ def read_log(run: Path) -> Log:
     if not epochs:
         raise DataError(f"no finished epoch in {path}: train for one epoch or more")
     rows = np.array([epochs[epoch] for epoch in sorted(epochs)])
-    return Log(run.resolve().name, dict(zip(KEYS, rows.T, strict=True)))
+    return Log(names_apart([run])[0], dict(zip(KEYS, rows.T, strict=True)))
 
 
 def _number(value: Any) -> float:

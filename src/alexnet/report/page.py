@@ -15,6 +15,7 @@ from alexnet.drawing import style_rules
 from alexnet.durable import write_atomic
 from alexnet.report import comparing, counted, course, sections, shown
 from alexnet.report.account import Account
+from alexnet.report.log import names_apart
 from alexnet.report.markup import Markup, Section, table, tag
 
 # What the page may do: show itself.
@@ -36,6 +37,8 @@ def write_page(accounts: Sequence[Account], path: Path) -> None:
 
 def page(accounts: Sequence[Account]) -> str:
     """Give the page as text."""
+    known_as = names_apart([account.path for account in accounts])
+    accounts = [account.called(name) for account, name in zip(accounts, known_as, strict=True)]
     alone = accounts[0] if len(accounts) == 1 else None
     parts = of_one(alone) if alone else of_several(accounts)
     names = ", ".join(account.name for account in accounts)
