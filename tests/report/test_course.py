@@ -1,6 +1,5 @@
 """Tests of alexnet.report.course."""
 
-
 import pytest
 
 from alexnet.report.course import CHARTS, curves, epochs, shown_figure
