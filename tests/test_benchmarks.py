@@ -125,7 +125,7 @@ def gpu(module):
 @pytest.fixture
 def cpu(module, monkeypatch):
     """The benchmark for CPUs, small, with all contestants in this process."""
-    cpu, apart = module("cpu"), module("apart")
+    cpu, apart, racing = module("cpu"), module("apart"), module("racing")
 
     class Here:
         def __init__(self, name, make, threads, keep=False):
@@ -143,7 +143,7 @@ def cpu(module, monkeypatch):
         def __exit__(self, *_):
             return None
 
-    monkeypatch.setattr(cpu, "Apart", Here)
+    monkeypatch.setattr(racing, "Apart", Here)
     monkeypatch.setattr(cpu, "SHAPES", ((6, 7, 7),))
     monkeypatch.setattr(cpu, "COPIED", 64)
     return cpu
@@ -172,11 +172,12 @@ def test_the_cpu_benchmark_compares_with_all_rivals(cpu, tiny_network):
     assert len([row for row in rows if row.rival == cpu.PRODUCT]) == 2
 
 
-def test_compiled_rivals_have_a_twin_that_keeps_its_memory(cpu):
-    names = list(cpu.Bench(compiled=True).ways(*cpu.WAYS))
-    assert names == [cpu.FLOAT32, cpu.SWITCHES, cpu.COMPILED, cpu.KEPT]
-    assert cpu.WAYS[cpu.COMPILED] == cpu.WAYS[cpu.KEPT]
-    assert list(cpu.Bench(compiled=False).ways(*cpu.WAYS)) == [cpu.FLOAT32, cpu.SWITCHES]
+def test_compiled_rivals_have_a_twin_that_keeps_its_memory(module):
+    racing = module("racing")
+    names = list(racing.Bench(compiled=True).ways(*racing.WAYS))
+    assert names == [racing.FLOAT32, racing.SWITCHES, racing.COMPILED, racing.KEPT]
+    assert racing.WAYS[racing.COMPILED] == racing.WAYS[racing.KEPT]
+    assert list(racing.Bench(compiled=False).ways(*racing.WAYS)) == [racing.FLOAT32, racing.SWITCHES]
 
 
 @pytest.mark.parametrize(
