@@ -99,7 +99,7 @@ def test_all_are_trained_tested_and_kept_and_quick_is_one_seed_and_two_updates(o
     printed = [None] * 4 + [0.2241, 0.2172, 0.1897, 0.2207] + [None]
     assert [row["printed"] for row in kept["rows"]] == printed * 2
     assert {tuple(row["seeds"]) for row in kept["rows"]} == {(0,)}
-    assert "ten crops" in kept["rows"][0]["label"]
+    assert "centre and mirror" in kept["rows"][0]["label"]
     assert f"{kept['verdict']}\nevidence: {folder}\n" in capsys.readouterr().out
     pictures = sorted(path.name for path in folder.glob("*.png"))
     assert pictures == [
@@ -113,7 +113,7 @@ def test_all_are_trained_tested_and_kept_and_quick_is_one_seed_and_two_updates(o
 
 def test_rows_and_verdict_tell_what_is_constant(monkeypatch):
     good, constant = result([[3, 1], [0, 4]]), result([[4, 0], [4, 0]])
-    results = {SCRATCH: {10: good, 1: constant}, TUNED: {10: good, 1: good}}
+    results = {SCRATCH: {2: good, 10: constant}, TUNED: {10: good, 1: good}}
     results |= {label: {1: constant if "Adam" in label else good} for label in as_written()}
     found = {
         (label, name): [of_label] * 2 for label, of_label in results.items() for name in ("cut-outs", "photographs")

@@ -54,14 +54,14 @@ LINES = (
         "write-up-000",
         "write-up 000: five dogs, photographs, from scratch",
         "photographs, 253 test images: SGD, centre",
-        "photographs, 253 test images: ours, from scratch, ten crops",
+        "photographs, 253 test images: ours, from scratch, centre and mirror",
         headline=True,
     ),
     Line(
         "write-up-000",
         "the same dogs cut out, from scratch",
         "cut-outs, 290 test images: SGD, centre",
-        "cut-outs, 290 test images: ours, from scratch, ten crops",
+        "cut-outs, 290 test images: ours, from scratch, centre and mirror",
     ),
     Line(
         "write-up-000",
