@@ -1,6 +1,7 @@
 """What every test shares: types and shapes checked at run time, no network, a tiny store, network and run."""
 
 import itertools
+import signal
 import socket
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from jaxtyping import install_import_hook
 install_import_hook("alexnet", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 torch.set_num_threads(1)  # the tensors are tiny: more threads only wait for each other
+
+# What a shell or nohup starts in the background ignores these, and so would all that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
